@@ -1,0 +1,61 @@
+# make demo     run everything in one process, nothing to set up
+# make build    the binary, bin/hub
+# make test     all tests with the race detector, real servers included
+# make lint     formatting, vet, staticcheck
+# make cross    the binary for arm64 and arm
+# make bench    the tables of docs/benchmarks.md
+# make fuzz     every decoder for a minute each
+# make install  the daemon and its systemd unit, as root
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X github.com/fieldhub/hub/cmd/hub/app.Version=$(VERSION)
+FUZZTIME ?= 2s
+FUZZ     ?= 1m
+PREFIX   ?= /usr
+DESTDIR  ?=
+# SCHEMAS names the folder of the published XML schemas; every payload that the
+# tests send and receive is checked against them.
+SCHEMAS  ?=
+
+export CGO_ENABLED = 0
+
+.PHONY: demo build test lint cross bench fuzz install clean
+
+demo:
+	go run ./cmd/hub demo
+
+build:
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/hub ./cmd/hub
+
+# The race detector needs cgo. Tests come last: their summary ends the output.
+test: export CGO_ENABLED = 1
+test: export HUB_SCHEMAS = $(if $(SCHEMAS),$(abspath $(SCHEMAS)))
+test:
+	scripts/needs
+	scripts/fuzz $(FUZZTIME)
+	go test -race -timeout 10m ./...
+
+lint:
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt -w is needed for:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+cross:
+	GOOS=linux GOARCH=arm64 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/hub-linux-arm64 ./cmd/hub
+	GOOS=linux GOARCH=arm GOARM=7 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/hub-linux-armv7 ./cmd/hub
+
+bench:
+	scripts/needs
+	scripts/bench
+
+fuzz:
+	scripts/fuzz $(FUZZ)
+
+install: build
+	install -D -m 755 bin/hub $(DESTDIR)$(PREFIX)/bin/hub
+	install -D -m 644 packaging/hub.service $(DESTDIR)/lib/systemd/system/hub.service
+	[ -e $(DESTDIR)/etc/hub/hub.yaml ] || install -D -m 640 examples/hub.yaml $(DESTDIR)/etc/hub/hub.yaml
+	@[ -n "$(DESTDIR)" ] || packaging/user
+
+clean:
+	rm -rf bin
