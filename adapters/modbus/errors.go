@@ -1,0 +1,42 @@
+package modbus
+
+import (
+	"fmt"
+	"time"
+)
+
+// downError says that there is no connection; until retry, nobody tries again.
+type downError struct {
+	addr  string
+	err   error
+	retry time.Time
+}
+
+func (e *downError) Error() string { return "no connection to " + e.addr + ": " + e.err.Error() }
+func (e *downError) Unwrap() error { return e.err }
+
+// silentError says that no answer came in time.
+type silentError struct {
+	after   time.Duration
+	foreign string // what came instead; may be empty
+}
+
+func (e *silentError) Error() string {
+	s := fmt.Sprintf("no answer within %s", e.after)
+	if e.foreign != "" {
+		s += "; what came was " + e.foreign
+	}
+	return s
+}
+
+// brokenError says that the connection ended before an answer came.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string { return e.err.Error() }
+func (e *brokenError) Unwrap() error { return e.err }
+
+// answerError says that an answer came that does not fit the request.
+type answerError struct{ err error }
+
+func (e *answerError) Error() string { return "wrong answer: " + e.err.Error() }
+func (e *answerError) Unwrap() error { return e.err }

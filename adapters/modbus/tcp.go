@@ -1,0 +1,225 @@
+package modbus
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"time"
+
+	"github.com/fieldhub/hub/adapters/modbus/wire"
+	"github.com/fieldhub/hub/sniffer"
+)
+
+// deafAfter is how many requests in a row may go unanswered on a connection
+// before it is replaced: the peer may have vanished without a word.
+const deafAfter = 3
+
+// tcpLink is a Modbus TCP connection that is opened when it is needed and opened
+// again, after growing pauses, when it was lost. Not safe for concurrent use.
+type tcpLink struct {
+	addr  string
+	pause pause
+
+	conn     net.Conn
+	in       *bufio.Reader
+	answered bool // an answer came over this connection
+	deaf     int  // requests in a row without any frame coming back
+
+	failures int       // connections in a row that came to nothing
+	cause    error     // of the last failure
+	retry    time.Time // no attempt before
+}
+
+func (t *tcpLink) close() {
+	if t.conn != nil {
+		t.conn.Close()
+		t.conn = nil
+	}
+}
+
+// exchange implements link. A request is sent a second time only when the
+// connection that it was sent on had been good before and turned out to be
+// closed, as peers do with idle ones.
+func (t *tcpLink) exchange(c *call, adu []byte) ([]byte, error) {
+	for again := false; ; again = true {
+		if err := t.connect(c); err != nil {
+			return nil, err
+		}
+		stale := t.answered && !again
+		answer, err := t.once(c, adu)
+		if err == nil {
+			return answer, nil
+		}
+		var broken *brokenError
+		if !errors.As(err, &broken) {
+			return nil, err
+		}
+		c.tap.Note(sniffer.Warning, "", "connection to "+t.addr+" closed: "+broken.Error())
+		if !t.answered {
+			t.failed(broken.err)
+		}
+		t.close()
+		if !stale || errors.Is(err, wire.ErrFraming) || c.ctx.Err() != nil {
+			return nil, err
+		}
+	}
+}
+
+func (t *tcpLink) connect(c *call) error {
+	if t.conn != nil {
+		return nil
+	}
+	if wait := time.Until(t.retry); wait > 0 && !(c.urgent && wait < t.pause.after(t.failures)-time.Second) {
+		return &downError{t.addr, t.cause, t.retry}
+	}
+	d := net.Dialer{Timeout: c.timeout}
+	conn, err := d.DialContext(c.ctx, "tcp", t.addr)
+	if err != nil {
+		if c.ctx.Err() != nil {
+			return c.ctx.Err()
+		}
+		first := t.failures == 0
+		t.failed(err)
+		t.retry = time.Now().Add(t.jitter(t.failures))
+		if first {
+			c.tap.Note(sniffer.Error, "", err.Error())
+		}
+		return &downError{t.addr, err, t.retry}
+	}
+	t.conn, t.answered, t.deaf = conn, false, 0
+	if t.in == nil {
+		t.in = bufio.NewReaderSize(conn, 2*wire.MaxADU)
+	}
+	t.in.Reset(conn)
+	c.tap.Note(sniffer.Info, "", "connected to "+t.addr)
+	return nil
+}
+
+// failed counts a connection that came to nothing. One that was made and then
+// closed without an answer may be tried again once without a pause.
+func (t *tcpLink) failed(cause error) {
+	t.failures++
+	t.cause = cause
+	if t.failures > 1 {
+		t.retry = time.Now().Add(t.jitter(t.failures - 1))
+	}
+}
+
+// jitter keeps hubs that lost the same peer from coming back all at once.
+func (t *tcpLink) jitter(n int) time.Duration {
+	d := t.pause.after(n)
+	return d - d/4 + rand.N(d/2+1)
+}
+
+// once sends a request over the open connection and waits for its answer.
+func (t *tcpLink) once(c *call, adu []byte) ([]byte, error) {
+	conn := t.conn
+	deadline := time.Now().Add(c.timeout)
+	if err := conn.SetDeadline(deadline); err != nil {
+		return nil, &brokenError{err}
+	}
+	stop := context.AfterFunc(c.ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	c.tap.Tx(c.node, adu)
+	if c.tap.Active() {
+		c.tap.Note(sniffer.Tx, c.node, wire.DescribeRequest(adu))
+	}
+	if _, err := conn.Write(adu); err != nil {
+		if c.ctx.Err() != nil {
+			return nil, c.ctx.Err()
+		}
+		return nil, &brokenError{fmt.Errorf("cannot send: %w", err)}
+	}
+	foreign := ""
+	for {
+		frame, err := t.frame()
+		switch {
+		case err == nil:
+		case c.ctx.Err() != nil:
+			return nil, c.ctx.Err()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			// The end of an earlier call's context may have moved the deadline.
+			if time.Now().Before(deadline) {
+				if err := conn.SetDeadline(deadline); err != nil {
+					return nil, &brokenError{err}
+				}
+				continue
+			}
+			if t.deaf++; t.deaf >= deafAfter {
+				c.tap.Note(sniffer.Warning, "", fmt.Sprintf("%d requests without an answer; connecting to %s anew", t.deaf, t.addr))
+				t.close()
+			}
+			return nil, &silentError{c.timeout, foreign}
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, &brokenError{errors.New("the device closed the connection")}
+		default:
+			return nil, &brokenError{err}
+		}
+		c.answered = time.Now()
+		t.deaf = 0
+		if why := mismatch(adu, frame); why != "" {
+			foreign = why
+			node := ""
+			if frame[6] == c.unit {
+				node = c.node
+			}
+			c.tap.Rx(node, frame)
+			if c.tap.Active() {
+				c.tap.Note(sniffer.Warning, node, "discarded: "+why)
+			}
+			continue
+		}
+		c.tap.Rx(c.node, frame)
+		if c.tap.Active() {
+			c.tap.Note(sniffer.Rx, c.node, wire.DescribeAnswer(adu, frame))
+		}
+		t.answered, t.failures, t.retry = true, 0, time.Time{}
+		return frame, nil
+	}
+}
+
+// frame returns the next frame, valid until the next call. After a deadline the
+// part that has come already is kept.
+func (t *tcpLink) frame() ([]byte, error) {
+	head, err := t.in.Peek(6)
+	if err != nil {
+		return nil, ended(err, len(head))
+	}
+	n, err := wire.FrameSize(head)
+	if err != nil {
+		return nil, err
+	}
+	frame, err := t.in.Peek(n)
+	if err != nil {
+		return nil, ended(err, len(frame))
+	}
+	_, err = t.in.Discard(n)
+	return frame, err
+}
+
+func ended(err error, have int) error {
+	if err == io.EOF && have > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// mismatch tells why a frame is not the answer to a request, or returns "".
+func mismatch(request, frame []byte) string {
+	switch {
+	case binary.BigEndian.Uint16(frame) != binary.BigEndian.Uint16(request):
+		return fmt.Sprintf("an answer to transaction %d in place of %d, late or foreign",
+			binary.BigEndian.Uint16(frame), binary.BigEndian.Uint16(request))
+	case frame[6] != request[6]:
+		return fmt.Sprintf("an answer of unit %d", frame[6])
+	case frame[7]&^wire.Refuses != request[7]:
+		return fmt.Sprintf("an answer to function %d", frame[7]&^wire.Refuses)
+	}
+	return ""
+}
