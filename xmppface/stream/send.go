@@ -1,0 +1,227 @@
+package stream
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"time"
+)
+
+const (
+	closing = "</stream:stream>"
+	// chunk is the most that one write takes: what a TLS record holds. The write
+	// time-out is for each, so that a slow peer may take long for many.
+	chunk = 16 << 10
+	// grace is how long the peer may take to take the rest and to end its side.
+	grace = time.Second
+	// keep is the largest buffer that is kept for later.
+	keep = 256 << 10
+)
+
+// Send queues one stanza given in parts, which are copied. It never waits: it
+// returns [ErrFull] when there is no room, [ErrTooLarge] for what no peer would
+// take, and [ErrClosed] or why the connection is gone.
+func (s *Stream) Send(parts ...[]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.put(s.o.Queue, parts)
+}
+
+// Reply is Send for what must not be lost, such as answers: it may use a reserve,
+// and when that is full too, the stream fails.
+func (s *Stream) Reply(parts ...[]byte) error {
+	s.mu.Lock()
+	err := s.put(2*s.o.Queue, parts)
+	s.mu.Unlock()
+	if err == ErrFull {
+		s.fail(err)
+	}
+	return err
+}
+
+// SendCtx is Send that waits for room until ctx ends.
+func (s *Stream) SendCtx(ctx context.Context, parts ...[]byte) error {
+	for {
+		s.mu.Lock()
+		err := s.put(s.o.Queue, parts)
+		if err == nil || err != ErrFull {
+			s.mu.Unlock()
+			return err
+		}
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		room := s.room
+		s.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrFull, ctx.Err())
+		}
+	}
+}
+
+// Queued returns how many bytes wait to be written.
+func (s *Stream) Queued() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.out) + s.writing
+}
+
+// put is called with s locked.
+func (s *Stream) put(limit int, parts [][]byte) error {
+	if s.err != nil {
+		return s.err
+	}
+	if s.ended {
+		return ErrClosed
+	}
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
+	if size > MaxStanza {
+		return ErrTooLarge
+	}
+	if used := len(s.out) + s.writing; used > 0 && used+size > limit {
+		return ErrFull
+	}
+	from := len(s.out)
+	for _, p := range parts {
+		s.out = append(s.out, p...)
+	}
+	if s.o.Trace != nil {
+		s.o.Trace(true, s.out[from:])
+	}
+	s.signal()
+	return nil
+}
+
+func (s *Stream) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// End queues the error, when there is one, and the end of the stream; nothing
+// can be sent afterwards. Run writes them, gives the peer a second to end its
+// side, and closes the connection. It may be called more than once.
+func (s *Stream) End(e *Error) {
+	s.mu.Lock()
+	if !s.ended {
+		s.ended = true
+		if e != nil {
+			s.out = e.append(s.out)
+		}
+		s.out = append(s.out, closing...)
+	}
+	s.mu.Unlock()
+	s.signal()
+}
+
+// fail closes the connection at once.
+func (s *Stream) fail(err error) {
+	s.mu.Lock()
+	first := s.err == nil
+	if first {
+		s.err = err
+		if s.room != nil {
+			close(s.room)
+			s.room = nil
+		}
+	}
+	s.mu.Unlock()
+	if first {
+		close(s.dead)
+		if t, ok := s.c.Conn.(*tls.Conn); ok && err != ErrClosed {
+			t.NetConn().Close() // not t, which would wait to write an alert
+			return
+		}
+		s.c.Close()
+	}
+}
+
+// Done is closed when the connection is gone.
+func (s *Stream) Done() <-chan struct{} { return s.dead }
+
+// Run writes what is queued, all there is at a time. It returns after the
+// connection is closed: when the stream was ended by End (nil), when ctx ends
+// (the stream is ended then; nil), or when writing failed.
+func (s *Stream) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		s.End(nil)
+		s.c.SetWriteDeadline(time.Now().Add(grace))
+	})
+	defer stop()
+	var spare []byte
+	for {
+		s.mu.Lock()
+		batch := s.out
+		s.out = spare[:0]
+		s.writing = len(batch)
+		ended := s.ended
+		s.mu.Unlock()
+		if err := s.write(ctx, batch); err != nil {
+			s.fail(fmt.Errorf("connection lost: %w", err))
+			break
+		}
+		if spare = batch; cap(spare) > keep {
+			spare = nil
+		}
+		if ended {
+			s.c.SetReadDeadline(time.Now().Add(grace))
+			select {
+			case <-s.readEnd:
+			case <-s.dead:
+			case <-time.After(grace):
+			}
+			s.fail(ErrClosed)
+			break
+		}
+		select {
+		case <-s.wake:
+		case <-s.dead:
+		}
+		if s.gone() {
+			break
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == ErrClosed {
+		return nil
+	}
+	return s.err
+}
+
+func (s *Stream) gone() bool {
+	select {
+	case <-s.dead:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Stream) write(ctx context.Context, b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), chunk)
+		s.c.SetWriteDeadline(time.Now().Add(s.o.WriteTimeout))
+		if ctx.Err() != nil {
+			s.c.SetWriteDeadline(time.Now().Add(grace))
+		}
+		if _, err := s.c.Write(b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+		s.mu.Lock()
+		s.writing -= n
+		if s.room != nil {
+			close(s.room)
+			s.room = nil
+		}
+		s.mu.Unlock()
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package stream
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/fieldhub/hub/xmppface/wire"
+)
+
+// Options of a stream. The zero value is good.
+type Options struct {
+	// Queue is how many bytes may wait to be written; 1 MiB when 0. [Stream.Reply]
+	// may use as much again.
+	Queue int
+	// WriteTimeout is how long the peer may take no byte of what is written; 30 s
+	// when 0.
+	WriteTimeout time.Duration
+	// Trace gets the exact bytes of every stanza, sent (when it is queued) or
+	// received, until it returns. It is called by several goroutines. May be nil.
+	Trace func(sent bool, stanza []byte)
+}
+
+// Stream is a negotiated XMPP stream. One goroutine reads, one is in Run; sending
+// is safe from any.
+type Stream struct {
+	c *Conn
+	o Options
+	d *xml.Decoder
+
+	wake    chan struct{} // 1: something to write
+	dead    chan struct{} // closed: the connection is gone
+	readEnd chan struct{} // closed: nothing more will be read
+	once    sync.Once
+
+	mu      sync.Mutex
+	out     []byte        // waits to be written
+	writing int           // bytes taken out of it, not yet written
+	room    chan struct{} // closed when there is room again; nil: nobody waits
+	ended   bool          // our end tag is queued
+	err     error         // why the connection is gone
+}
+
+// New takes over a connection after the negotiation has read its last element.
+// The caller must call Run, which closes the connection.
+func New(c *Conn, o Options) (*Stream, error) {
+	if o.Queue <= 0 {
+		o.Queue = 1 << 20
+	}
+	if o.WriteTimeout <= 0 {
+		o.WriteTimeout = 30 * time.Second
+	}
+	s := &Stream{c: c, o: o,
+		wake: make(chan struct{}, 1), dead: make(chan struct{}), readEnd: make(chan struct{})}
+	// The decoder is a new one, which must know the prefixes of the opening tag.
+	// The one of the negotiation takes any element of the streams' namespace, at
+	// any depth, for the end of the stream.
+	head := c.opening()
+	s.d = xml.NewDecoder(&replay{head: bytes.NewReader(head), c: c})
+	c.left = MaxStanza
+	t, err := s.d.Token()
+	start, ok := t.(xml.StartElement)
+	if err != nil || !ok || start.Name.Space != NS {
+		return nil, errors.New("the other side's opening tag of the stream was not found")
+	}
+	return s, nil
+}
+
+// replay gives a decoder the opening tag again before the rest.
+type replay struct {
+	head *bytes.Reader
+	c    *Conn
+}
+
+func (r *replay) ReadByte() (byte, error) {
+	if r.head != nil {
+		if b, err := r.head.ReadByte(); err == nil {
+			return b, nil
+		}
+		r.head = nil
+	}
+	return r.c.ReadByte()
+}
+
+func (r *replay) Read(p []byte) (int, error) {
+	b, err := r.ReadByte()
+	if err != nil || len(p) == 0 {
+		return 0, err
+	}
+	p[0] = b
+	return 1, nil
+}
+
+// Read waits for the next stanza, or another whole element at the level of
+// stanzas. It returns io.EOF when the peer ended the stream, an [*Error] when the
+// peer reported one or sent what must end the stream (answer the latter with
+// [Stream.End]), and other errors when the connection is lost. After an error
+// there is nothing more to read.
+func (s *Stream) Read() (*wire.Element, error) {
+	e, err := s.read()
+	if err != nil {
+		s.once.Do(func() { close(s.readEnd) })
+		return nil, err
+	}
+	if s.o.Trace != nil {
+		s.o.Trace(false, s.c.raw())
+	}
+	return e, nil
+}
+
+// Raw returns the exact bytes of the element that Read returned last; they are
+// valid until the next Read. Prefixes may be declared in the opening tag.
+func (s *Stream) Raw() []byte { return s.c.raw() }
+
+func (s *Stream) read() (*wire.Element, error) {
+	if err := s.c.next(); err != nil {
+		return nil, explain(s.c, err)
+	}
+	r := tokens{s.d}
+	t, err := r.Token()
+	if err != nil {
+		return nil, explain(s.c, err)
+	}
+	switch t := t.(type) {
+	case xml.EndElement: // the decoder checked that it is the stream's
+		return nil, io.EOF
+	case xml.StartElement:
+		e, err := wire.ReadElement(r, t)
+		if err != nil {
+			return nil, explain(s.c, err)
+		}
+		if e.Name.Space == NS {
+			if e.Name.Local == "error" {
+				return nil, parseError(e)
+			}
+			return nil, &Error{Condition: "bad-format", Text: "unexpected <" + e.Name.Local + "/>"}
+		}
+		return e, nil
+	}
+	return nil, &Error{Condition: "not-well-formed", Text: "text between stanzas"}
+}
+
+// maxAttrs is how many attributes an element may have.
+const maxAttrs = 64
+
+// tokens refuses what XMPP forbids and encoding/xml lets pass.
+type tokens struct{ d *xml.Decoder }
+
+func (r tokens) Token() (xml.Token, error) {
+	t, err := r.d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := t.(type) {
+	case xml.StartElement:
+		if len(t.Attr) > maxAttrs {
+			return nil, &Error{Condition: "policy-violation", Text: "element with too many attributes"}
+		}
+		for i := range t.Attr {
+			for j := range i {
+				if t.Attr[i].Name == t.Attr[j].Name {
+					return nil, &Error{Condition: "not-well-formed", Text: "attribute " + t.Attr[i].Name.Local + " twice"}
+				}
+			}
+		}
+	case xml.Comment, xml.Directive, xml.ProcInst:
+		return nil, &Error{Condition: "restricted-xml", Text: "comments, directives and processing instructions are not allowed"}
+	}
+	return t, nil
+}
