@@ -48,3 +48,11 @@ func (w *Workers) Go(f func(context.Context)) bool {
 	})
 	return true
 }
+
+// Running tells whether goroutines may be started: Run runs and ctx has not
+// ended.
+func (w *Workers) Running() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.limit > 0
+}
