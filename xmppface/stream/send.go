@@ -120,6 +120,9 @@ func (s *Stream) End(e *Error) {
 	s.signal()
 }
 
+// Abort closes the connection at once; err is what sending and Run return then.
+func (s *Stream) Abort(err error) { s.fail(err) }
+
 // fail closes the connection at once.
 func (s *Stream) fail(err error) {
 	s.mu.Lock()

@@ -1,0 +1,90 @@
+package xmppface
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+	"mellium.im/xmpp/jid"
+)
+
+// Account is how and as whom to connect.
+type Account struct {
+	JID      string // bare address
+	Password string
+	// Server is host:port; when empty, the domain's SRV record tells, or else it is
+	// the domain itself, port 5222. Whatever it is, the certificate must be for the
+	// domain of JID.
+	Server string
+	CAFile string // authorities in PEM; the system's when empty
+	// Resource is the beginning of the resource; "-" and a random part follow, so
+	// that a new session is never mistaken for the one before. "hub" when empty.
+	Resource string
+	Way      nodes.Way // what callers are said to have come by; WayBroker when empty
+	// Priority of the presence, -128 to 127; negative: no messages to the bare
+	// address. Clients use -1.
+	Priority int
+	// Timeout is for connecting and logging in; 30 s when 0.
+	Timeout time.Duration
+	// KeepAlive is after how long a silence the server is asked for a sign of life;
+	// it has as long again to answer. One minute when 0.
+	KeepAlive time.Duration
+	// Welcome tells whether somebody may see our presence, which is asked for by a
+	// subscription; the hub then wants to see theirs, too. When nil, requests are
+	// left unanswered. It must not block.
+	Welcome func(nodes.Caller) bool
+	Log     *slog.Logger // slog.Default() when nil
+	// Trace gets the exact bytes of every stanza after login, sent or received. It
+	// is called by several goroutines. May be nil.
+	Trace func(sent bool, stanza []byte)
+
+	now func() time.Time // for tests of certificates; time.Now when nil
+}
+
+func (a *Account) fill() (jid.JID, error) {
+	j, err := jid.Parse(a.JID)
+	if err != nil || j.Localpart() == "" {
+		return jid.JID{}, &Failure{Kind: Misconfigured, Text: "the address " + a.JID + " is not of the form name@domain"}
+	}
+	if a.Resource == "" {
+		a.Resource = "hub"
+	}
+	if a.Way == "" {
+		a.Way = nodes.WayBroker
+	}
+	if a.Timeout <= 0 {
+		a.Timeout = 30 * time.Second
+	}
+	if a.KeepAlive <= 0 {
+		a.KeepAlive = time.Minute
+	}
+	if a.Log == nil {
+		a.Log = slog.Default()
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	return j.Bare(), nil
+}
+
+// Normalize returns the bare and the full form of an address as they are compared:
+// case and width folded as RFC 7622 says. full equals bare when there is no
+// resource.
+func Normalize(address string) (bare, full string, err error) {
+	j, err := jid.Parse(address)
+	if err != nil {
+		return "", "", err
+	}
+	return j.Bare().String(), j.String(), nil
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,193 @@
+package xmppface
+
+import (
+	"crypto/sha256"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fieldhub/hub/xmppface/ext"
+	"github.com/fieldhub/hub/xmppface/wire"
+)
+
+// asks are our own requests that wait for their answers.
+type asks struct {
+	mu   sync.Mutex
+	byID map[string]ask
+}
+
+type ask struct {
+	to     string
+	answer chan *wire.Element // 1
+}
+
+func (a *asks) init() { a.byID = make(map[string]ask) }
+
+func (a *asks) add(id, to string) <-chan *wire.Element {
+	answer := make(chan *wire.Element, 1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.byID[id] = ask{to, answer}
+	return answer
+}
+
+func (a *asks) remove(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.byID, id)
+}
+
+// answer hands an answer to who asked, if it is from whom was asked.
+func (s *Session) answer(e *wire.Element) {
+	id := e.Attr("id")
+	s.asks.mu.Lock()
+	defer s.asks.mu.Unlock()
+	a, ok := s.asks.byID[id]
+	if !ok || !s.speaksFor(e.Attr("from"), a.to) {
+		return
+	}
+	delete(s.asks.byID, id)
+	a.answer <- e
+}
+
+// speaksFor tells whether an answer from "from" is one to a request sent to "to"
+// (RFC 6120, 8.1.2.1 and 8.2.3): our server answers for our own account without
+// an address, or with that of the account.
+func (s *Session) speaksFor(from, to string) bool {
+	if from == to {
+		return true
+	}
+	_, from, err := normal(from)
+	if err != nil {
+		return false
+	}
+	if _, to, err = normal(to); err != nil {
+		return false
+	}
+	switch to {
+	case "", s.bare:
+		return from == "" || from == s.bare || to == "" && (from == s.domain || from == s.full)
+	case s.domain:
+		return from == "" || from == s.domain
+	}
+	return from == to
+}
+
+// normal is Normalize for an address that may be empty.
+func normal(address string) (bare, full string, err error) {
+	if address == "" {
+		return "", "", nil
+	}
+	return Normalize(address)
+}
+
+// Limits of the answers that are kept.
+const (
+	setsKept  = 1024
+	setsBytes = 1 << 20
+	setsTime  = time.Minute
+)
+
+// sets are the answers to requests that change something, kept for a minute: a
+// client that repeats such a request gets the answer to the first one, which is
+// not done twice.
+type sets struct {
+	mu    sync.Mutex
+	byKey map[setKey]*set
+	order []*set // by age
+	bytes int
+}
+
+type setKey struct {
+	from, id string
+	content  [sha256.Size]byte
+}
+
+type set struct {
+	key     setKey
+	dropped bool
+	done    time.Time // zero: not yet answered
+	waiting int       // repetitions that wait
+	payload []byte
+	err     *ext.StanzaError
+}
+
+func (t *sets) init() { t.byKey = make(map[setKey]*set) }
+
+// enter notes a request. A repetition returns first=false; then done tells
+// whether the answer is there already, else it is given when it comes.
+func (t *sets) enter(now time.Time, from, id string, payload *wire.Element) (entry *set, first, done bool) {
+	key := setKey{from, id, sha256.Sum256(payload.Append(nil, ""))}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(t.order) > 0 {
+		old := t.order[0]
+		expired := !old.done.IsZero() && now.Sub(old.done) > setsTime
+		if !old.dropped && !expired && len(t.order) < setsKept && t.bytes < setsBytes {
+			break
+		}
+		t.order = t.order[1:]
+		t.drop(old)
+	}
+	if e := t.byKey[key]; e != nil && (e.done.IsZero() || now.Sub(e.done) <= setsTime) {
+		if e.done.IsZero() {
+			e.waiting++
+			return e, false, false
+		}
+		return e, false, true
+	}
+	e := &set{key: key}
+	t.byKey[key] = e
+	t.order = append(t.order, e)
+	return e, true, false
+}
+
+// settle notes the answer and returns how many repetitions wait for it. An error
+// that says "try again" is not kept.
+func (t *sets) settle(now time.Time, e *set, payload []byte, err *ext.StanzaError) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e.done, e.err = now, err
+	e.payload = append([]byte(nil), payload...)
+	n := e.waiting
+	e.waiting = 0
+	switch {
+	case e.dropped:
+	case err != nil && err.Type == "wait":
+		t.drop(e)
+	default:
+		t.bytes += len(e.payload)
+	}
+	return n
+}
+
+// forget drops what is kept for a sender.
+func (t *sets) forget(from string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.order {
+		if e.key.from == from {
+			t.drop(e)
+		}
+	}
+}
+
+// drop is called with t locked. The entry stays in order until its turn comes.
+func (t *sets) drop(e *set) {
+	if e.dropped {
+		return
+	}
+	e.dropped = true
+	if !e.done.IsZero() {
+		t.bytes -= len(e.payload)
+	}
+	if t.byKey[e.key] == e {
+		delete(t.byKey, e.key)
+	}
+}
+
+// bareOf cuts the resource off.
+func bareOf(full string) string {
+	bare, _, _ := strings.Cut(full, "/")
+	return bare
+}

@@ -1,0 +1,173 @@
+package xmppface
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/fieldhub/hub/xmppface/ext"
+)
+
+// Status is how a [Face] is connected.
+type Status struct {
+	Online bool
+	JID    string    // full address when online
+	Since  time.Time // of the change to this state
+	// Failure is why it is not online; nil when it is connecting for the first time
+	// or was stopped.
+	Failure *Failure
+	Retry   time.Time // when it will try again, if not online
+}
+
+// Options of a Face. The zero value is good.
+type Options struct {
+	// OnStatus is told every change of state, in order. It must not block. May be
+	// nil.
+	OnStatus func(Status)
+	// First and Last are the shortest and the longest pause before connecting again:
+	// 1 s and 2 minutes when 0. Pauses double, and vary at random by a half.
+	First, Last time.Duration
+}
+
+// Face is a participant that stays: it connects, runs and connects again for
+// ever, whatever happens.
+type Face struct {
+	a      Account
+	o      Options
+	routes *routes
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	status  Status
+	session *Session
+	changed chan struct{}
+}
+
+// New makes a face with the extensions mounted. It fails when two serve the same
+// namespace or the account cannot be used. Extensions that are an ext.Runner are
+// run by the caller.
+func New(a Account, o Options, extensions ...ext.Extension) (*Face, error) {
+	if _, err := a.fill(); err != nil {
+		return nil, err
+	}
+	r, err := newRoutes(extensions)
+	if err != nil {
+		return nil, err
+	}
+	if o.First <= 0 {
+		o.First = time.Second
+	}
+	if o.Last <= 0 {
+		o.Last = 2 * time.Minute
+	}
+	return &Face{a: a, o: o, routes: r, log: a.Log.With("account", a.JID),
+		status: Status{Since: time.Now()}, changed: make(chan struct{})}, nil
+}
+
+// Status returns the present state.
+func (f *Face) Status() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+// Session returns the live session, or nil.
+func (f *Face) Session() *Session {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.session
+}
+
+// WaitOnline waits for a live session, until ctx ends.
+func (f *Face) WaitOnline(ctx context.Context) (*Session, error) {
+	for {
+		f.mu.Lock()
+		s, changed := f.session, f.changed
+		failure := f.status.Failure
+		f.mu.Unlock()
+		if s != nil {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			if failure != nil {
+				return nil, failure
+			}
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Run connects and stays connected until ctx ends; it then returns nil, after
+// everything that it started, or an error when a handler hangs. It may be called
+// once.
+func (f *Face) Run(ctx context.Context) error {
+	p := &pool{}
+	p.start()
+	wait := f.o.First
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := f.once(ctx, p)
+		if ctx.Err() != nil {
+			break
+		}
+		failure := new(Failure)
+		if !errors.As(err, &failure) {
+			failure = explain(err, &f.a, f.a.Server, "")
+		}
+		if time.Since(began) > time.Minute {
+			wait = f.o.First
+		}
+		d := wait/2 + rand.N(wait)
+		if failure.Kind == Replaced { // or two hubs would throw each other out for ever
+			d = max(d, f.o.Last/2)
+		}
+		f.set(Status{Failure: failure, Retry: time.Now().Add(d)}, nil)
+		wait = min(2*wait, f.o.Last)
+		pause(ctx, d)
+	}
+	f.set(Status{}, nil)
+	return p.stop(ctx, handlerGrace)
+}
+
+// once makes one session and runs it to its end.
+func (f *Face) once(ctx context.Context, p *pool) error {
+	s, err := dial(ctx, f.a, f.routes, p)
+	if err != nil {
+		return err
+	}
+	f.set(Status{Online: true, JID: s.Self()}, s)
+	return s.Run(ctx)
+}
+
+// set changes the state, logs it once and tells it.
+func (f *Face) set(st Status, s *Session) {
+	f.mu.Lock()
+	before := f.status
+	st.Since = time.Now()
+	same := !st.Online && !before.Online && st.Failure != nil && before.Failure != nil && st.Failure.Text == before.Failure.Text
+	if same {
+		st.Since = before.Since
+	}
+	f.status, f.session = st, s
+	close(f.changed)
+	f.changed = make(chan struct{})
+	f.mu.Unlock()
+	switch {
+	case same: // said before
+	case st.Online:
+		f.log.Info("connected", "jid", st.JID)
+	case st.Failure != nil:
+		f.log.Warn("not connected", "why", st.Failure.Text, "kind", string(st.Failure.Kind),
+			"again", time.Until(st.Retry).Round(100*time.Millisecond))
+	default:
+		f.log.Info("disconnected")
+	}
+	if f.o.OnStatus != nil && !same {
+		f.o.OnStatus(st)
+	}
+}

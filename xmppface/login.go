@@ -1,0 +1,163 @@
+package xmppface
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fieldhub/hub/xmppface/wire"
+	"mellium.im/sasl"
+	"mellium.im/xmpp"
+)
+
+const nsSASL = "urn:ietf:params:xml:ns:xmpp-sasl"
+
+// mechanisms are the ways to log in, best first. None of them sends the password.
+var mechanisms = []sasl.Mechanism{sasl.ScramSha256, sasl.ScramSha1}
+
+// maxIterations bounds the work that a server can ask of us.
+const maxIterations = 1_000_000
+
+var iterations = regexp.MustCompile(`(?:^|,)i=(\d+)`)
+
+// login is the stream feature SASL (RFC 6120, 6) with SCRAM, client side. The
+// library's own does not tell a wrong password from other failures.
+func login(user, password string) xmpp.StreamFeature {
+	return xmpp.StreamFeature{
+		Name:       xml.Name{Space: nsSASL, Local: "mechanisms"},
+		Necessary:  xmpp.Secure,
+		Prohibited: xmpp.Authn,
+		Parse: func(_ context.Context, d *xml.Decoder, start *xml.StartElement) (bool, any, error) {
+			var offer struct {
+				Mechanisms []string `xml:"mechanism"`
+			}
+			err := d.DecodeElement(&offer, start)
+			return true, offer.Mechanisms, err
+		},
+		Negotiate: func(_ context.Context, s *xmpp.Session, data any) (xmpp.SessionState, io.ReadWriter, error) {
+			offered, _ := data.([]string)
+			i := slices.IndexFunc(mechanisms, func(m sasl.Mechanism) bool { return slices.Contains(offered, m.Name) })
+			if i < 0 {
+				return 0, nil, &Failure{Kind: NoMechanism,
+					Text: "the server offers no way to log in that does not show it the password: it must offer SCRAM-SHA-256 or SCRAM-SHA-1, but has " + strings.Join(offered, " ")}
+			}
+			if err := authenticate(s, mechanisms[i], user, password); err != nil {
+				return 0, nil, err
+			}
+			return xmpp.Authn, s.Conn(), nil
+		},
+	}
+}
+
+func authenticate(s *xmpp.Session, m sasl.Mechanism, user, password string) error {
+	client := sasl.NewClient(m, sasl.Credentials(func() ([]byte, []byte, []byte) {
+		return []byte(user), []byte(password), nil
+	}))
+	more, response, err := client.Step(nil)
+	if err != nil {
+		return err
+	}
+	head := "<auth xmlns='" + nsSASL + "' mechanism='" + m.Name + "'>"
+	tail := "</auth>"
+	for {
+		text := base64.StdEncoding.EncodeToString(response)
+		if text == "" && tail == "</auth>" {
+			text = "="
+		}
+		if _, err := io.WriteString(s.Conn(), head+text+tail); err != nil {
+			return err
+		}
+		e, err := readElement(s)
+		if err != nil {
+			return err
+		}
+		if e.Name.Space != nsSASL {
+			return fmt.Errorf("login: unexpected <%s/>", e.Name.Local)
+		}
+		text = strings.TrimSpace(e.Text)
+		if text == "=" {
+			text = ""
+		}
+		challenge, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return fmt.Errorf("login: the server's answer cannot be read: %w", err)
+		}
+		switch e.Name.Local {
+		case "challenge":
+			if !more {
+				return errors.New("login: the server asks for more than the mechanism has")
+			}
+			if i := iterations.FindSubmatch(challenge); i != nil {
+				if n, err := strconv.Atoi(string(i[1])); err != nil || n > maxIterations {
+					return fmt.Errorf("login: the server asks for %s rounds of hashing, more than %d", i[1], maxIterations)
+				}
+			}
+			if more, response, err = client.Step(challenge); err != nil {
+				return fmt.Errorf("login: %w", err)
+			}
+			head, tail = "<response xmlns='"+nsSASL+"'>", "</response>"
+		case "success":
+			// The server proves here that it knows the password, too.
+			if more {
+				if more, _, err = client.Step(challenge); err != nil {
+					return fmt.Errorf("login: %w", err)
+				}
+			}
+			if more {
+				return errors.New("login: the server ended it before it proved who it is")
+			}
+			return nil
+		case "failure":
+			return refused(e)
+		default:
+			return fmt.Errorf("login: unexpected <%s/>", e.Name.Local)
+		}
+	}
+}
+
+// refused explains a failed login.
+func refused(e *wire.Element) error {
+	condition, text := "not-authorized", ""
+	for _, c := range e.Children {
+		if c.Name.Local == "text" {
+			text = c.Text
+		} else {
+			condition = c.Name.Local
+		}
+	}
+	cause := errors.New(strings.TrimSpace(condition + " " + text))
+	switch condition {
+	case "not-authorized", "credentials-expired", "account-disabled", "invalid-authzid":
+		return &Failure{Kind: WrongPassword, Err: cause,
+			Text: "the server does not accept the account or its password (" + condition + "): check both"}
+	case "temporary-auth-failure":
+		return &Failure{Kind: Lost, Err: cause, Text: "the server cannot check the login at present (" + condition + ")"}
+	}
+	return &Failure{Kind: NoMechanism, Err: cause, Text: "the login failed: " + cause.Error()}
+}
+
+// readElement reads one whole element during the negotiation.
+func readElement(s *xmpp.Session) (*wire.Element, error) {
+	r := s.TokenReader()
+	defer r.Close()
+	for {
+		t, err := r.Token()
+		if err != nil {
+			return nil, err
+		}
+		switch t := t.(type) {
+		case xml.StartElement:
+			return wire.ReadElement(r, t)
+		case xml.CharData: // white space
+		default:
+			return nil, errors.New("the server ended the stream during the negotiation")
+		}
+	}
+}

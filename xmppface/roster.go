@@ -1,0 +1,212 @@
+package xmppface
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface/wire"
+)
+
+const nsRoster = "jabber:iq:roster"
+
+// Limits of what is known of contacts.
+const (
+	maxContacts  = 10000
+	maxResources = 10000
+)
+
+// roster is what is known of contacts: who may see whom, and who is online where.
+type roster struct {
+	mu       sync.Mutex
+	contacts map[string]contact  // by bare address
+	online   map[string][]string // full addresses by bare address, in order of arrival
+	count    int                 // of full addresses
+	greeted  bool                // the roster is known, presence is sent
+	changed  chan struct{}       // closed at the next change
+}
+
+type contact struct {
+	subscription string // none, to, from, both
+	asked        bool   // we have asked to see them
+}
+
+func (r *roster) init() {
+	r.contacts = make(map[string]contact)
+	r.online = make(map[string][]string)
+	r.changed = make(chan struct{})
+}
+
+// change is called with r locked.
+func (r *roster) change() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// greet fetches the roster, then sends the first presence.
+func (s *Session) greet(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, s.a.Timeout)
+	defer cancel()
+	if e, err := s.Ask(ctx, "", "get", []byte("<query xmlns='"+nsRoster+"'/>")); err == nil && e != nil {
+		s.push(e)
+	}
+	b := []byte("<presence>")
+	if s.a.Priority != 0 {
+		b = append(b, "<priority>"+strconv.Itoa(s.a.Priority)+"</priority>"...)
+	}
+	s.send(ctx, "presence", append(b, "</presence>"...))
+	s.roster.mu.Lock()
+	defer s.roster.mu.Unlock()
+	s.roster.greeted = true
+	s.roster.change()
+}
+
+// push takes over items of the roster.
+func (s *Session) push(query *wire.Element) {
+	r := &s.roster
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, item := range query.Children {
+		bare, _, err := normal(item.Attr("jid"))
+		if item.Name.Local != "item" || err != nil || bare == "" {
+			continue
+		}
+		if item.Attr("subscription") == "remove" {
+			delete(r.contacts, bare)
+		} else if _, known := r.contacts[bare]; known || len(r.contacts) < maxContacts {
+			r.contacts[bare] = contact{item.Attr("subscription"), item.Attr("ask") == "subscribe"}
+		}
+	}
+	r.change()
+}
+
+// presence handles a received presence.
+func (s *Session) presence(e *wire.Element) {
+	who := s.sender(e.Attr("from"))
+	if who == nil {
+		return
+	}
+	full, bare := who.caller.Full, who.caller.JID
+	switch e.Attr("type") {
+	case "":
+		s.roster.arrive(bare, full)
+	case "unavailable", "error":
+		if full != bare {
+			s.roster.depart(bare, full)
+			s.left(e.Attr("from"))
+		}
+	case "subscribe":
+		s.asked(who.caller)
+	case "unsubscribed", "unsubscribe":
+		for _, full := range s.Resources(bare) {
+			s.left(full)
+		}
+	}
+}
+
+func (r *roster) arrive(bare, full string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.count >= maxResources || slices.Contains(r.online[bare], full) {
+		return
+	}
+	r.online[bare] = append(r.online[bare], full)
+	r.count++
+	r.change()
+}
+
+func (r *roster) depart(bare, full string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.Index(r.online[bare], full)
+	if i < 0 {
+		return
+	}
+	r.count--
+	if len(r.online[bare]) == 1 {
+		delete(r.online, bare)
+	} else {
+		r.online[bare] = slices.Delete(slices.Clone(r.online[bare]), i, i+1)
+	}
+	r.change()
+}
+
+// asked answers somebody who asks to see our presence.
+func (s *Session) asked(who nodes.Caller) {
+	if s.a.Welcome == nil {
+		return
+	}
+	if !s.a.Welcome(who) {
+		s.log.Info("presence refused: no access", "to", who.JID)
+		s.tellPresence(who.JID, "unsubscribed")
+		return
+	}
+	s.roster.mu.Lock()
+	c := s.roster.contacts[who.JID]
+	s.roster.mu.Unlock()
+	s.tellPresence(who.JID, "subscribed")
+	if c.subscription != "to" && c.subscription != "both" && !c.asked {
+		s.tellPresence(who.JID, "subscribe")
+	}
+}
+
+func (s *Session) tellPresence(to, typ string) {
+	b := wire.AppendAttr([]byte("<presence"), "to", to)
+	b = wire.AppendAttr(b, "type", typ)
+	s.st.Reply(append(b, "/>"...))
+}
+
+// Resources returns the full addresses of a bare one that are online and show us
+// their presence, our own session left out; oldest first.
+func (s *Session) Resources(bare string) []string {
+	full, _ := s.resources(bare)
+	return full
+}
+
+func (s *Session) resources(bare string) ([]string, <-chan struct{}) {
+	s.roster.mu.Lock()
+	defer s.roster.mu.Unlock()
+	list := slices.Clone(s.roster.online[bare])
+	return slices.DeleteFunc(list, func(full string) bool { return full == s.full }), s.roster.changed
+}
+
+// WaitAvailable waits until a bare address is online and shows us its presence,
+// and returns its full addresses. Unless the roster says that we may see it, it
+// is asked for a subscription.
+func (s *Session) WaitAvailable(ctx context.Context, bare string) ([]string, error) {
+	bare, _, err := Normalize(bare)
+	if err != nil {
+		return nil, err
+	}
+	// An answer to an older request may come first; ask again only after a while.
+	asked := time.Time{}
+	for {
+		full, changed := s.resources(bare)
+		if len(full) > 0 {
+			return full, nil
+		}
+		s.roster.mu.Lock()
+		c, greeted := s.roster.contacts[bare], s.roster.greeted
+		s.roster.mu.Unlock()
+		sees := c.subscription == "to" || c.subscription == "both" || bare == s.bare
+		if !sees && greeted && time.Since(asked) > 10*time.Second {
+			asked = time.Now()
+			s.tellPresence(bare, "subscribe")
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			offline := bare + " is not online"
+			if !sees {
+				offline += ", or does not let " + s.bare + " see it"
+			}
+			return nil, &nodes.Error{Op: "find", Kind: nodes.Unreachable, Err: errors.New(offline)}
+		case <-s.gone:
+			return nil, s.dropped("find")
+		}
+	}
+}

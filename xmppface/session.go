@@ -1,0 +1,260 @@
+package xmppface
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface/ext"
+	"github.com/fieldhub/hub/xmppface/stream"
+	"github.com/fieldhub/hub/xmppface/wire"
+)
+
+// Session is one live connection, from login until it drops. It implements
+// ext.Link. Its methods are safe for concurrent use.
+type Session struct {
+	a      Account
+	bare   string // our own address
+	domain string
+	full   string
+	st     *stream.Stream
+	routes *routes
+	pool   *pool
+	own    bool // the pool is ours
+	log    *slog.Logger
+	server string // host:port, for messages
+	lost   sync.Once
+
+	asks    asks
+	sets    sets
+	roster  roster
+	senders senders
+	heard   atomic.Int64 // stanzas received
+
+	gone    chan struct{} // closed when the session is over
+	mu      sync.Mutex
+	why     *Failure // why it is over
+	running int      // handlers
+}
+
+var _ ext.Link = (*Session)(nil)
+
+// Dial connects, logs in and returns a session on which the extensions are
+// mounted, or a [*Failure]. Nothing is read or sent before [Session.Run], which
+// the caller must call: it closes the connection. Extensions that are an
+// ext.Runner are run by the caller.
+func Dial(ctx context.Context, a Account, extensions ...ext.Extension) (*Session, error) {
+	r, err := newRoutes(extensions)
+	if err != nil {
+		return nil, err
+	}
+	s, err := dial(ctx, a, r, &pool{})
+	if err != nil {
+		return nil, err
+	}
+	s.own = true
+	return s, nil
+}
+
+func dial(ctx context.Context, a Account, r *routes, p *pool) (*Session, error) {
+	self, err := a.fill()
+	if err != nil {
+		return nil, err
+	}
+	c, full, err := connect(ctx, &a, self)
+	if err != nil {
+		return nil, err
+	}
+	st, err := stream.New(c, stream.Options{Trace: a.Trace})
+	if err != nil {
+		c.Close()
+		return nil, explain(err, &a, a.Server, self.Domainpart())
+	}
+	bare, _, _ := strings.Cut(full, "/")
+	s := &Session{a: a, bare: bare, domain: self.Domainpart(), full: full, st: st, routes: r, pool: p,
+		log: a.Log.With("jid", full), server: c.RemoteAddr().String(), gone: make(chan struct{})}
+	s.asks.init()
+	s.sets.init()
+	s.roster.init()
+	s.senders.init()
+	return s, nil
+}
+
+// Way says by which way in requests of this session come.
+func (s *Session) Way() nodes.Way { return s.a.Way }
+
+// Self is our own full address.
+func (s *Session) Self() string { return s.full }
+
+// Done is closed when the session is over.
+func (s *Session) Done() <-chan struct{} { return s.gone }
+
+// Run sends presence, reads and dispatches until the session is over. When ctx
+// ends it closes the session and returns nil; else it returns a [*Failure] that
+// says why it is over. It returns after everything that it started, except
+// handlers that hang.
+func (s *Session) Run(ctx context.Context) error {
+	if s.own {
+		s.pool.start()
+	}
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := s.st.Run(inner); err != nil {
+			s.over(err)
+		}
+	})
+	wg.Go(func() { s.keepAlive(inner) })
+	wg.Go(func() { s.greet(inner) })
+	err := s.read()
+	var broken *stream.Error
+	if errors.As(err, &broken) && !broken.Remote {
+		s.st.End(broken)
+	} else {
+		s.st.End(nil)
+	}
+	if ctx.Err() == nil {
+		s.over(err)
+	}
+	cancel()
+	wg.Wait()
+	s.over(io.EOF)
+	s.leave()
+	if s.own {
+		if err := s.pool.stop(ctx, handlerGrace); err != nil {
+			s.log.Warn("session over", "err", err)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return s.why
+}
+
+// handlerGrace is how long handlers may take to return when all is over.
+const handlerGrace = 5 * time.Second
+
+// over notes why the session is over and releases all who wait.
+func (s *Session) over(err error) {
+	s.mu.Lock()
+	first := s.why == nil
+	if first {
+		s.why = explain(err, &s.a, s.server, s.domain)
+	}
+	s.mu.Unlock()
+	if first {
+		close(s.gone)
+	}
+}
+
+func (s *Session) dropped(op string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := &nodes.Error{Op: op, Kind: nodes.Unreachable, Err: errors.New("the connection is closed")}
+	if s.why != nil {
+		e.Err = s.why
+	}
+	return e
+}
+
+// read dispatches what comes until there is no more.
+func (s *Session) read() error {
+	for {
+		e, err := s.st.Read()
+		if err != nil {
+			return err
+		}
+		s.heard.Add(1)
+		switch e.Name.Local {
+		case "iq":
+			s.iq(e)
+		case "message":
+			s.message(e)
+		case "presence":
+			s.presence(e)
+		}
+	}
+}
+
+// keepAlive asks the server for a sign of life when there was none for a while.
+func (s *Session) keepAlive(ctx context.Context) {
+	last := int64(-1)
+	for {
+		pause(ctx, s.a.KeepAlive)
+		if ctx.Err() != nil {
+			return
+		}
+		if n := s.heard.Load(); n != last {
+			last = n
+			continue
+		}
+		short, cancel := context.WithTimeout(ctx, s.a.KeepAlive)
+		_, err := s.Ask(short, s.domain, "get", []byte("<ping xmlns='urn:xmpp:ping'/>"))
+		cancel()
+		var answer *ext.StanzaError
+		if err != nil && !errors.As(err, &answer) && ctx.Err() == nil {
+			s.over(&Failure{Kind: Lost, Err: err, Text: "the server gives no sign of life; the connection was given up"})
+			s.st.Abort(err)
+			return
+		}
+	}
+}
+
+// Ask sends an iq and waits for the answer of exactly that peer. An empty address
+// asks our own account.
+func (s *Session) Ask(ctx context.Context, to, typ string, payload []byte) (*wire.Element, error) {
+	id := random()
+	answer := s.asks.add(id, to)
+	defer s.asks.remove(id)
+	b := append(make([]byte, 0, 128), "<iq"...)
+	b = wire.AppendOptional(b, "to", to)
+	b = wire.AppendAttr(b, "type", typ)
+	b = wire.AppendAttr(b, "id", id)
+	b = append(b, '>')
+	if err := s.send(ctx, "ask", b, payload, endIQ); err != nil {
+		return nil, err
+	}
+	select {
+	case e := <-answer:
+		if e.Attr("type") == "error" {
+			return nil, ext.ParseError(e)
+		}
+		return e.First(), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.gone:
+		return nil, s.dropped("ask")
+	}
+}
+
+var endIQ, endMessage = []byte("</iq>"), []byte("</message>")
+
+// Tell sends a message of type normal.
+func (s *Session) Tell(ctx context.Context, to string, payload []byte) error {
+	b := append(make([]byte, 0, 128), "<message"...)
+	b = wire.AppendAttr(b, "to", to)
+	b = wire.AppendAttr(b, "id", random())
+	b = append(b, '>')
+	return s.send(ctx, "tell", b, payload, endMessage)
+}
+
+// send queues a stanza and waits for room when there is none.
+func (s *Session) send(ctx context.Context, op string, parts ...[]byte) error {
+	err := s.st.SendCtx(ctx, parts...)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, stream.ErrTooLarge):
+		return &nodes.Error{Op: op, Kind: nodes.NotAcceptable, Err: err}
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return s.dropped(op)
+}

@@ -1,0 +1,239 @@
+package xmpptest
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"text/template"
+	"time"
+)
+
+// Server is a running XMPP server that test bodies are written against.
+type Server interface {
+	Addr() string   // host:port for clients, STARTTLS
+	Domain() string // the domain of its accounts
+	CAFile() string // the authority that its certificate is of
+	// AddUser makes an account.
+	AddUser(t testing.TB, name, password string)
+}
+
+// Options of [Prosody]. The zero value is a fast server that offers
+// SCRAM-SHA-256 only.
+type Options struct {
+	SHA1       bool   // keep SHA-1 hashes, and so offer SCRAM-SHA-1 only
+	TLSProfile string // Mozilla's "modern", "intermediate" (when empty) or "old"
+	// Stock leaves Debian's settings on: module limits (10 kB/s for clients) and
+	// Nagle's algorithm.
+	Stock   bool
+	Expired bool // the certificate expired yesterday
+	// StanzaLimit is the largest stanza in bytes; Prosody's own default, 256 KiB,
+	// when 0.
+	StanzaLimit int
+}
+
+// ProsodyServer is a Prosody started by a test.
+type ProsodyServer struct {
+	dir, addr, ca, config string
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
+}
+
+const domain = "localhost"
+
+var configuration = template.Must(template.New("").Parse(`
+run_as_root = true
+pidfile = "{{.Dir}}/prosody.pid"
+data_path = "{{.Dir}}/data"
+certificates = "{{.Dir}}"
+interfaces = { "127.0.0.1" }
+local_interfaces = { "127.0.0.1" }
+c2s_ports = { {{.Port}} }
+c2s_direct_tls_ports = {}
+s2s_ports = {}
+s2s_direct_tls_ports = {}
+component_ports = {}
+http_ports = {}
+https_ports = {}
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "presence", "message", "iq", "c2s", "offline" {{if .Stock}}, "limits"{{end}} }
+modules_disabled = { "s2s", "posix_log" {{if not .Stock}}, "limits"{{end}} }
+{{if .Stock}}limits = { c2s = { rate = "10kb/s" } }
+{{else}}network_settings = { nagle = false, min_wait = 0, read_retry_delay = 0 }
+{{end}}c2s_require_encryption = true
+allow_unencrypted_plain_auth = false
+authentication = "internal_hashed"
+{{if not .SHA1}}password_hash = "SHA-256"
+{{end}}storage = "internal"
+network_backend = "epoll"
+tls_profile = "{{.TLSProfile}}"
+{{if .StanzaLimit}}c2s_stanza_size_limit = {{.StanzaLimit}}
+{{end}}log = { info = "{{.Dir}}/prosody.log" }
+VirtualHost "localhost"
+  ssl = { key = "{{.Dir}}/server.key", certificate = "{{.Dir}}/server.crt" }
+`))
+
+// Prosody starts a Prosody for the domain "localhost" and stops it when the test
+// ends. When it is not installed the test is skipped, or fails where
+// HUB_TEST_SERVERS is "required".
+func Prosody(t testing.TB, o Options) *ProsodyServer {
+	t.Helper()
+	for _, program := range []string{"prosody", "prosodyctl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			Missing(t, program+" is not installed (Debian package prosody)")
+		}
+	}
+	if o.TLSProfile == "" {
+		o.TLSProfile = "intermediate"
+	}
+	p := &ProsodyServer{dir: t.TempDir()}
+	ca := NewCA(t)
+	p.ca = ca.File(t)
+	from, until := time.Now().Add(-48*time.Hour), time.Now().Add(48*time.Hour)
+	if o.Expired {
+		until = time.Now().Add(-24 * time.Hour)
+	}
+	cert, key := ca.Leaf(t, domain, from, until)
+	p.write(t, "server.crt", cert)
+	p.write(t, "server.key", key)
+	p.addr = FreeAddr(t)
+	_, port, _ := net.SplitHostPort(p.addr)
+	var b strings.Builder
+	err := configuration.Execute(&b, struct {
+		Options
+		Dir, Port string
+	}{o, p.dir, port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.config = p.write(t, "prosody.cfg.lua", []byte(b.String()))
+	t.Cleanup(p.Kill)
+	p.Start(t)
+	return p
+}
+
+// Missing skips a test for want of a server, or fails it where HUB_TEST_SERVERS
+// is "required".
+func Missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("HUB_TEST_SERVERS") == "required" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
+
+// FreeAddr returns an address of 127.0.0.1 on which nobody listens now.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (p *ProsodyServer) write(t testing.TB, name string, b []byte) string {
+	t.Helper()
+	path := filepath.Join(p.dir, name)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Addr is where clients connect.
+func (p *ProsodyServer) Addr() string { return p.addr }
+
+// Domain is "localhost".
+func (p *ProsodyServer) Domain() string { return domain }
+
+// CAFile holds the authority of this server.
+func (p *ProsodyServer) CAFile() string { return p.ca }
+
+// AddUser makes an account.
+func (p *ProsodyServer) AddUser(t testing.TB, name, password string) {
+	t.Helper()
+	out, err := exec.Command("prosodyctl", "--config", p.config, "register", name, domain, password).CombinedOutput()
+	if err != nil {
+		t.Fatalf("prosodyctl register: %v\n%s", err, out)
+	}
+}
+
+// Start starts it and waits until it accepts connections.
+func (p *ProsodyServer) Start(t testing.TB) {
+	t.Helper()
+	cmd := exec.Command("prosody", "--config", p.config, "-F")
+	cmd.SysProcAttr = child()
+	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	p.cmd = cmd
+	p.mu.Unlock()
+	for range 200 {
+		c, err := net.DialTimeout("tcp", p.addr, time.Second)
+		if err == nil {
+			c.Close()
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Fatalf("prosody does not listen on %s; its log:\n%s", p.addr, p.Log())
+}
+
+// Log returns what the server has logged.
+func (p *ProsodyServer) Log() string {
+	b, err := os.ReadFile(filepath.Join(p.dir, "prosody.log"))
+	if err != nil {
+		return fmt.Sprint(err)
+	}
+	return string(b)
+}
+
+// Stop ends it as an administrator would: it closes its streams first.
+func (p *ProsodyServer) Stop() { p.end(syscall.SIGTERM) }
+
+// Kill ends it at once.
+func (p *ProsodyServer) Kill() { p.end(syscall.SIGKILL) }
+
+// Pause stops the process, so that nothing is answered, until Resume.
+func (p *ProsodyServer) Pause() { p.signal(syscall.SIGSTOP) }
+
+// Resume lets it go on.
+func (p *ProsodyServer) Resume() { p.signal(syscall.SIGCONT) }
+
+func (p *ProsodyServer) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd != nil {
+		syscall.Kill(-p.cmd.Process.Pid, s)
+	}
+}
+
+func (p *ProsodyServer) end(s syscall.Signal) {
+	p.signal(s)
+	if s != syscall.SIGKILL {
+		timer := time.AfterFunc(5*time.Second, func() { p.signal(syscall.SIGKILL) })
+		defer timer.Stop()
+	}
+	p.mu.Lock()
+	cmd := p.cmd
+	p.mu.Unlock()
+	if cmd == nil {
+		return
+	}
+	cmd.Wait()
+	p.mu.Lock()
+	if p.cmd == cmd {
+		p.cmd = nil
+	}
+	p.mu.Unlock()
+}
