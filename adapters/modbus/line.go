@@ -22,6 +22,7 @@ type call struct {
 	urgent  bool // somebody waits: passes before polling, and dials at once
 
 	answered time.Time // when the answer was complete
+	late     []byte    // units of answers that were discarded
 	data     []byte    // of the answer, valid until the next call
 }
 

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/fieldhub/hub/adapters/modbus/wire"
@@ -34,6 +35,7 @@ type tcpLink struct {
 	failures int       // connections in a row that came to nothing
 	cause    error     // of the last failure
 	retry    time.Time // no attempt before
+	tried    time.Time // the last attempt
 }
 
 func (t *tcpLink) close() {
@@ -75,9 +77,11 @@ func (t *tcpLink) connect(c *call) error {
 	if t.conn != nil {
 		return nil
 	}
-	if wait := time.Until(t.retry); wait > 0 && !(c.urgent && wait < t.pause.after(t.failures)-time.Second) {
+	now := time.Now()
+	if now.Before(t.retry) && !(c.urgent && now.Sub(t.tried) >= triedLately) {
 		return &downError{t.addr, t.cause, t.retry}
 	}
+	t.tried = now
 	d := net.Dialer{Timeout: c.timeout}
 	conn, err := d.DialContext(c.ctx, "tcp", t.addr)
 	if err != nil {
@@ -85,10 +89,11 @@ func (t *tcpLink) connect(c *call) error {
 			return c.ctx.Err()
 		}
 		first := t.failures == 0
+		err = plainly(err)
 		t.failed(err)
 		t.retry = time.Now().Add(t.jitter(t.failures))
 		if first {
-			c.tap.Note(sniffer.Error, "", err.Error())
+			c.tap.Note(sniffer.Error, "", "cannot connect to "+t.addr+": "+err.Error())
 		}
 		return &downError{t.addr, err, t.retry}
 	}
@@ -99,6 +104,25 @@ func (t *tcpLink) connect(c *call) error {
 	t.in.Reset(conn)
 	c.tap.Note(sniffer.Info, "", "connected to "+t.addr)
 	return nil
+}
+
+// plainly takes the parts away that change from one attempt to the next.
+func plainly(err error) error {
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fmt.Errorf("the name %s is unknown", dns.Name)
+	case errors.As(err, &dns):
+		return fmt.Errorf("the name %s cannot be looked up: no answer from the name server", dns.Name)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return errors.New("connection refused; nothing listens on this port")
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return errors.New("no route to this address")
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return errors.New("no answer in time")
+	}
+	return err
 }
 
 // failed counts a connection that came to nothing. One that was made and then
@@ -165,6 +189,7 @@ func (t *tcpLink) once(c *call, adu []byte) ([]byte, error) {
 		t.deaf = 0
 		if why := mismatch(adu, frame); why != "" {
 			foreign = why
+			c.late = append(c.late, frame[6])
 			node := ""
 			if frame[6] == c.unit {
 				node = c.node

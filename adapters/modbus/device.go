@@ -1,0 +1,201 @@
+package modbus
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fieldhub/hub/adapters"
+	"github.com/fieldhub/hub/adapters/modbus/wire"
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/sniffer"
+)
+
+// device is a gateway with all below it. Everything but the inbox belongs to the
+// goroutine of Run.
+type device struct {
+	id     string
+	host   nodes.Host
+	tap    *sniffer.Tap
+	log    *slog.Logger
+	lines  *pool
+	timing timing
+
+	inbox inbox
+	ended chan struct{} // closed when Run is over
+
+	cfg    gatewayConfig
+	line   *line
+	call   call
+	units  []*unit // in the order of the tree
+	points map[string]*point
+	wishes map[string]time.Duration // interest, by node
+	urgent []*unit                  // somebody waits for some of their points
+
+	down    *nodes.Error // why there is no connection; nil when there is
+	retry   time.Time    // when to try again
+	tried   time.Time    // the last attempt
+	slowest time.Duration
+	phase   float64 // spreads starts over the interval
+	out     []nodes.Reading
+}
+
+// unit is a unit node.
+type unit struct {
+	id      string
+	cfg     unitConfig
+	points  []*point
+	blocks  []*block
+	known   [5]learned // by table
+	refused [5]int     // points refused with another exception than 2, by table
+	queued  bool       // in device.urgent
+
+	silent   *nodes.Error // why it counts as silent; nil when it answers
+	failures int          // in a row
+	probe    time.Time    // next attempt while silent
+	asked    time.Time    // last attempt
+	slow     bool         // a late answer came: give it the full time
+}
+
+// point is a register node.
+type point struct {
+	registerConfig
+	id      string
+	unit    *unit
+	every   time.Duration // how often it is read, with interest
+	maxAge  time.Duration
+	bad     bool // refused by itself: illegal address
+	refused bool // refused otherwise
+	waiters []waiter
+}
+
+// block is one request that is repeated.
+type block struct {
+	batch
+	table  wire.Table
+	every  time.Duration
+	next   time.Time
+	anchor time.Time // its times are this plus multiples of every
+}
+
+// inbox is what other goroutines want of Run.
+type inbox struct {
+	mu       sync.Mutex
+	changes  []nodes.Change
+	interest []nodes.Interest
+	interset bool // interest was set
+	reads    []*readCall
+	wake     chan struct{}
+}
+
+func open(e adapters.Env, lines *pool, t timing) (nodes.Device, error) {
+	d := &device{
+		id: e.Node.ID, host: e.Host, tap: e.Tap, log: e.Host.Log(), lines: lines, timing: t,
+		inbox: inbox{wake: make(chan struct{}, 1)},
+		ended: make(chan struct{}),
+		cfg:   readGateway(&e.Node.Spec), points: make(map[string]*point),
+	}
+	if d.cfg.host == "" || d.cfg.port == 0 || d.cfg.timeout <= 0 || d.cfg.interval <= 0 {
+		return nil, nodes.Errorf(nodes.Invalid, "open", nodes.In(d.id), "Host, Port, Timeout and PollInterval are needed")
+	}
+	e.Node.Walk(func(n *nodes.Node) bool {
+		if n != e.Node {
+			d.put(&n.Spec)
+		}
+		return true
+	})
+	return d, nil
+}
+
+// Run implements [nodes.Device].
+func (d *device) Run(ctx context.Context) error {
+	d.line = d.lines.acquire(d.cfg.host, d.cfg.port)
+	defer func() {
+		close(d.ended)
+		d.lines.release(d.line)
+	}()
+	d.call = call{ctx: ctx, tap: d.tap}
+	for _, u := range d.units {
+		d.replan(u)
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		d.takeInbox()
+		if ctx.Err() != nil {
+			return nil
+		}
+		wait := d.step(time.Now())
+		if wait <= 0 {
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.inbox.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// Update implements [nodes.Device].
+func (d *device) Update(c nodes.Change) {
+	d.inbox.mu.Lock()
+	d.inbox.changes = append(d.inbox.changes, c)
+	d.inbox.mu.Unlock()
+	d.poke()
+}
+
+// Interest implements [nodes.Interested].
+func (d *device) Interest(list []nodes.Interest) {
+	d.inbox.mu.Lock()
+	d.inbox.interest, d.inbox.interset = append([]nodes.Interest(nil), list...), true
+	d.inbox.mu.Unlock()
+	d.poke()
+}
+
+func (d *device) poke() {
+	select {
+	case d.inbox.wake <- struct{}{}:
+	default:
+	}
+}
+
+// takeInbox does what others want, in the order changes, interest, reads.
+func (d *device) takeInbox() {
+	d.inbox.mu.Lock()
+	changes, interest, interset, reads := d.inbox.changes, d.inbox.interest, d.inbox.interset, d.inbox.reads
+	d.inbox.changes, d.inbox.interest, d.inbox.interset, d.inbox.reads = nil, nil, false, nil
+	d.inbox.mu.Unlock()
+	for _, c := range changes {
+		d.change(c)
+	}
+	if interset {
+		d.wishes = make(map[string]time.Duration, len(interest))
+		for _, i := range interest {
+			if have, ok := d.wishes[i.Node]; i.Interval > 0 && (!ok || i.Interval < have) {
+				d.wishes[i.Node] = i.Interval
+			}
+		}
+		for _, u := range d.units {
+			if d.wanted(u) {
+				d.replan(u)
+			}
+		}
+	}
+	for _, r := range reads {
+		d.begin(r)
+	}
+}
+
+// where names a request for people.
+func (d *device) where(u *unit, r wire.ReadRequest) string {
+	return fmt.Sprintf("%s, unit %d, function %d, %s", d.line.addr, u.cfg.id, r.Table.Function(), r)
+}
+
+func failure(kind nodes.ErrorKind, id, text string) *nodes.Error {
+	return nodes.Errorf(kind, "read", nodes.In(id), text)
+}

@@ -1,0 +1,98 @@
+package modbus
+
+import (
+	"cmp"
+	"slices"
+)
+
+// item is a wish for words from first on; words are registers or bits.
+type item struct {
+	first, words int
+	alone        bool // not together with others: it was refused
+	point        *point
+}
+
+// batch is items that one request reads.
+type batch struct {
+	first, words int
+	items        []item
+}
+
+// limits are what one request may do.
+type limits struct {
+	words int // most words
+	hole  int // most unwanted words in a row
+}
+
+// learned is what a device was found to refuse in one table.
+type learned struct {
+	holes map[int]bool // addresses never to be read along
+	cuts  map[int]bool // a request must not go on from the address below to this one
+}
+
+func (l *learned) hole(first, end int) {
+	if l.holes == nil {
+		l.holes = make(map[int]bool)
+	}
+	for a := first; a < end; a++ {
+		l.holes[a] = true
+	}
+}
+
+func (l *learned) cut(a int) {
+	if l.cuts == nil {
+		l.cuts = make(map[int]bool)
+	}
+	l.cuts[a] = true
+}
+
+// plan merges items of one table into requests. Each item is in exactly one
+// batch; no batch is longer than the limit, has a longer hole than allowed, reads
+// a known hole or crosses a cut. It sorts the items. An item must not be longer
+// than the limit.
+func plan(items []item, lim limits, known *learned) []batch {
+	slices.SortStableFunc(items, func(a, b item) int {
+		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.words, b.words))
+	})
+	var out []batch
+	cur := -1  // batch that may grow
+	start := 0 // of the items of cur
+	for i, it := range items {
+		end := it.first + it.words
+		if it.alone {
+			out = append(out, batch{it.first, it.words, items[i : i+1 : i+1]})
+			// What follows must not be merged across; items are contiguous per batch.
+			cur = -1
+			continue
+		}
+		if cur >= 0 {
+			b := &out[cur]
+			have := b.first + b.words
+			if max(have, end)-b.first <= lim.words && it.first-have <= lim.hole && known.free(b.first, have, it.first) {
+				b.words = max(have, end) - b.first
+				b.items = items[start : i+1 : i+1]
+				continue
+			}
+		}
+		cur, start = len(out), i
+		out = append(out, batch{it.first, it.words, items[i : i+1 : i+1]})
+	}
+	return out
+}
+
+// free tells whether a request that begins at start and has come to before have
+// may go on to address first, reading along what lies between.
+func (l *learned) free(start, have, first int) bool {
+	if len(l.holes) == 0 && len(l.cuts) == 0 {
+		return true
+	}
+	if first > start && l.cuts[first] {
+		return false
+	}
+	for a := have; a <= first; a++ {
+		if l.cuts[a] || a < first && l.holes[a] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,143 @@
+package modbus
+
+import (
+	"math"
+	"time"
+
+	"github.com/fieldhub/hub/adapters/modbus/wire"
+)
+
+// interval returns how often a point is read, and how often it is at least.
+func (d *device) interval(p *point) (every, configured time.Duration) {
+	configured = p.registerConfig.interval
+	if configured == 0 {
+		configured = p.unit.cfg.interval
+	}
+	if configured == 0 {
+		configured = d.cfg.interval
+	}
+	every = configured
+	for _, id := range [...]string{p.id, p.unit.id, d.id} {
+		if wish, ok := d.wishes[id]; ok {
+			every = min(every, max(wish, d.cfg.shortest))
+		}
+	}
+	return every, configured
+}
+
+// wanted tells whether the interest changes how often a point is read.
+func (d *device) wanted(u *unit) bool {
+	for _, p := range u.points {
+		if every, _ := d.interval(p); every != p.every {
+			return true
+		}
+	}
+	return false
+}
+
+// replan makes the blocks of a unit anew. Those that stay the same keep their
+// times.
+func (d *device) replan(u *unit) {
+	type group struct {
+		table wire.Table
+		every time.Duration
+	}
+	groups := make(map[group][]item)
+	var order []group
+	for _, p := range u.points {
+		every, configured := d.interval(p)
+		p.every, p.maxAge = every, configured+configured/2
+		if p.bad {
+			every = max(every, d.timing.refuse)
+		}
+		g := group{p.table, every}
+		if groups[g] == nil {
+			order = append(order, g)
+		}
+		groups[g] = append(groups[g], item{p.first, p.words(), p.bad, p})
+	}
+	type key struct {
+		group
+		first, words int
+	}
+	old := make(map[key]*block, len(u.blocks))
+	for _, b := range u.blocks {
+		old[key{group{b.table, b.every}, b.first, b.words}] = b
+	}
+	now := time.Now()
+	u.blocks = u.blocks[:0:0]
+	for _, g := range order {
+		for _, x := range plan(groups[g], u.cfg.limits(g.table), &u.known[g.table]) {
+			k := key{g, x.first, x.words}
+			b := old[k]
+			if b == nil {
+				b = &block{table: g.table, every: g.every}
+				d.stagger(b, now, x.items[0].alone)
+			}
+			delete(old, k) // two alike do not share one
+			b.batch = x
+			u.blocks = append(u.blocks, b)
+		}
+	}
+}
+
+// stagger gives a new block its times: the first soon, within a second, so that
+// there is a value; then a phase of its own within the interval, so that blocks
+// do not come in bunches. The golden ratio spreads any number of them evenly.
+func (d *device) stagger(b *block, now time.Time, tried bool) {
+	_, d.phase = math.Modf(d.phase + 0.6180339887498949)
+	at := func(span time.Duration) time.Time { return now.Add(time.Duration(d.phase * float64(span))) }
+	b.anchor = at(b.every)
+	b.next = at(min(b.every, time.Second))
+	if tried {
+		b.next = now.Add(b.every)
+	}
+}
+
+// advance sets the next time of a block that was just read, on its own grid: what
+// was missed is left out, never made up for.
+func (b *block) advance(now time.Time) {
+	b.next = b.anchor
+	if late := now.Sub(b.anchor); late >= 0 {
+		b.next = b.anchor.Add((late/b.every + 1) * b.every)
+	}
+}
+
+// step does the most pressing thing, if any is due, and returns how long there is
+// nothing to do.
+func (d *device) step(now time.Time) time.Duration {
+	if u := d.nextUrgent(); u != nil {
+		d.readUrgent(u)
+		return 0
+	}
+	const never = time.Hour
+	if d.down != nil {
+		if wait := d.retry.Sub(now); wait > 0 {
+			return min(wait, never)
+		}
+	}
+	var u *unit
+	var b *block
+	first := now.Add(never)
+	for _, x := range d.units {
+		if x.silent != nil {
+			if len(x.blocks) > 0 && x.probe.Before(first) {
+				u, b, first = x, nil, x.probe
+			}
+			continue
+		}
+		for _, y := range x.blocks {
+			if y.next.Before(first) {
+				u, b, first = x, y, y.next
+			}
+		}
+	}
+	if wait := first.Sub(now); wait > 0 {
+		return wait
+	}
+	if b == nil {
+		b = u.blocks[0]
+	}
+	d.poll(u, b)
+	return 0
+}
