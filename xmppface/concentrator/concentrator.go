@@ -1,0 +1,104 @@
+package concentrator
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/sniffer"
+	"github.com/fieldhub/hub/xmppface/ext"
+)
+
+// The families of the namespace, canonical first.
+const (
+	NSNFI  = "urn:nfi:iot:concentrator:1.0"
+	NSNF   = "urn:nf:iot:concentrator:1.0"
+	NSIEEE = "urn:ieee:iot:concentrator:1.0"
+)
+
+// The limits of a server.
+const (
+	// MaxAnswer is how many bytes an answer may have. Servers on the way refuse
+	// stanzas of more than 256 KiB.
+	MaxAnswer = 252 << 10
+	// MaxWaiting is how many changes of one sender may wait for the disk; more are
+	// answered with resource-constraint.
+	MaxWaiting = 64
+	// MaxChanging is how many senders may have changes under way at a time.
+	MaxChanging = 64
+)
+
+// Backend is what the server shows: all of it as the caller may see and use it.
+// Errors are [*nodes.Error]; what may not be seen is NotFound. Only Create and
+// Destroy may block, for the disk. Safe for concurrent use.
+type Backend interface {
+	Sources(c nodes.Caller) []nodes.Source
+	ChildSources(c nodes.Caller, source string) ([]nodes.Source, error)
+	Node(c nodes.Caller, ref nodes.Ref, d nodes.Detail) (nodes.Info, error)
+	Roots(c nodes.Caller, source string, d nodes.Detail) ([]nodes.Info, error)
+	Children(c nodes.Caller, ref nodes.Ref, d nodes.Detail) ([]nodes.Info, error)
+	// Ancestors returns the node itself, its parent, and so on up to the root.
+	Ancestors(c nodes.Caller, ref nodes.Ref, d nodes.Detail) ([]nodes.Info, error)
+	// All returns the nodes of a source that derive from any of the types; an
+	// unknown type is NotFound.
+	All(c nodes.Caller, source string, derivedFrom []string, d nodes.Detail) ([]nodes.Info, error)
+	// Inheritance returns the base types of the node's type, nearest first.
+	Inheritance(c nodes.Caller, ref nodes.Ref) ([]string, error)
+	Addable(c nodes.Caller, parent nodes.Ref) ([]nodes.Type, error)
+	// NewForm includes the parameters NodeId and Name, which Create takes as ID and
+	// Name.
+	NewForm(c nodes.Caller, parent nodes.Ref, typ string) (nodes.Form, error)
+	// Create tells wrong parameters in its error's Fields.
+	Create(ctx context.Context, c nodes.Caller, n nodes.NewNode) (nodes.Info, error)
+	Destroy(ctx context.Context, c nodes.Caller, ref nodes.Ref) error
+	Sniff(c nodes.Caller, ref nodes.Ref, expires time.Time) (*sniffer.Subscription, error)
+	May(c nodes.Caller, r nodes.Rights, ref nodes.Ref) bool
+}
+
+// Server is the hub's end: an [ext.Extension] that keeps sniffers for its peers.
+type Server struct {
+	backend    Backend
+	log        *slog.Logger
+	operations map[string]operation
+	names      []string // of the operations, in the order of the tables
+	workers    ext.Workers
+
+	mu       sync.Mutex
+	lanes    map[sender]*lane
+	sniffers map[string]*listening // by id
+}
+
+// New makes a server. It serves when mounted, and changes and listens while Run
+// runs.
+func New(b Backend, log *slog.Logger) *Server {
+	s := &Server{
+		backend:    b,
+		log:        log,
+		operations: make(map[string]operation),
+		lanes:      make(map[sender]*lane),
+		sniffers:   make(map[string]*listening),
+	}
+	for _, op := range operations() {
+		s.operations[op.name] = op
+		s.names = append(s.names, op.name)
+	}
+	return s
+}
+
+// Spaces returns the three families.
+func (s *Server) Spaces() []string { return []string{NSNFI, NSNF, NSIEEE} }
+
+// Run lets the server change nodes and listen to traffic until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	s.workers.Run(ctx, MaxChanging+MaxSniffers)
+	return nil
+}
+
+// Running tells whether Run runs.
+func (s *Server) Running() bool { return s.workers.Running() }
+
+// Gone ends the sniffers of a peer that went offline, or of all peers of a link
+// that dropped.
+func (s *Server) Gone(l ext.Link, jid string) { s.endSniffers(l, jid) }
