@@ -39,6 +39,13 @@ func (l *learned) hole(first, end int) {
 	}
 }
 
+// fill says that addresses can be read after all.
+func (l *learned) fill(first, end int) {
+	for a := first; a < end; a++ {
+		delete(l.holes, a)
+	}
+}
+
 func (l *learned) cut(a int) {
 	if l.cuts == nil {
 		l.cuts = make(map[int]bool)

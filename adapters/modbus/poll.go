@@ -189,6 +189,7 @@ func (d *device) bad(u *unit, p *point, r wire.ReadRequest, refused wire.Excepti
 	if !p.bad {
 		d.accepted(p)
 		p.bad = true
+		u.known[p.table].hole(p.first, p.first+p.words())
 		d.host.Fault(p.id, nodes.Message{Severity: nodes.SeverityError, EventID: EventAddress, Text: text})
 		d.replan(u)
 	}
@@ -206,6 +207,7 @@ func (d *device) accepted(p *point) bool {
 		return false
 	}
 	p.bad = false
+	p.unit.known[p.table].fill(p.first, p.first+p.words())
 	d.host.Clear(p.id, EventAddress)
 	return true
 }

@@ -99,19 +99,36 @@ var powers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 
 // quantity scales, and takes away the digits that only the binary arithmetic
 // made: 235 times 0.1 is 23.5, and a float32 of 0.1 is 0.1.
 func (f *format) quantity(raw float64) (nodes.Value, error) {
-	v := raw*f.scale + f.offset
-	switch {
-	case math.IsInf(v, 0):
-		return nodes.Value{}, fmt.Errorf("%s: the scaled value is too large", f.table.Range(f.first, f.words()))
-	case f.decimals >= 0:
+	if f.typ == wire.Float32 {
+		raw = tidy(raw, -1, 32)
+	}
+	v := raw
+	if f.scale != 1 || f.offset != 0 {
+		v = raw*f.scale + f.offset
+		if math.IsInf(v, 0) {
+			return nodes.Value{}, fmt.Errorf("%s: the scaled value is too large", f.table.Range(f.first, f.words()))
+		}
+		if f.typ == wire.Float32 {
+			v = tidy(v, 12, 64)
+		}
+	}
+	if f.decimals >= 0 {
 		if p := powers[f.decimals]; math.Abs(v)*p < 1<<53 {
 			v = math.Round(v*p) / p
 		}
-	case f.typ == wire.Float32 && v != math.Trunc(v):
-		var buf [32]byte
-		if short, err := strconv.ParseFloat(string(strconv.AppendFloat(buf[:0], v, 'g', -1, 32)), 64); err == nil {
-			v = short
-		}
 	}
 	return nodes.Quantity(v, f.decimals, f.unit), nil
+}
+
+// tidy returns a number as its decimal form with so many significant digits has
+// it; -1: the fewest that tell it from others of so many bits.
+func tidy(v float64, digits, bits int) float64 {
+	if v == math.Trunc(v) && math.Abs(v) < 1<<24 {
+		return v
+	}
+	var buf [32]byte
+	if short, err := strconv.ParseFloat(string(strconv.AppendFloat(buf[:0], v, 'g', digits, bits)), 64); err == nil {
+		return short
+	}
+	return v
 }

@@ -14,6 +14,7 @@ type Unit struct {
 	tables   [5]table // by wire.Table
 	fault    Fault
 	holes    bool
+	limit    int
 	requests int
 	asked    []wire.ReadRequest
 }
@@ -53,6 +54,14 @@ func (u *Unit) RefuseHoles(on bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.holes = on
+}
+
+// Limit makes the unit refuse requests to read more than n registers or bits,
+// with exception 3; 0: as many as the protocol allows.
+func (u *Unit) Limit(n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.limit = n
 }
 
 // Requests returns how many requests came so far.
@@ -192,6 +201,9 @@ func (u *Unit) do(q wire.ADU, buf []byte, short bool) ([]byte, wire.Exception) {
 	}
 	u.asked = append(u.asked, r)
 	t := &u.tables[r.Table]
+	if u.limit > 0 && r.Count > u.limit {
+		return nil, wire.IllegalValue
+	}
 	if u.holes && !t.has(r.First, r.Count) {
 		return nil, wire.IllegalAddress
 	}
