@@ -2,7 +2,6 @@ package xmppface
 
 import (
 	"crypto/sha256"
-	"strings"
 	"sync"
 	"time"
 
@@ -184,10 +183,4 @@ func (t *sets) drop(e *set) {
 	if t.byKey[e.key] == e {
 		delete(t.byKey, e.key)
 	}
-}
-
-// bareOf cuts the resource off.
-func bareOf(full string) string {
-	bare, _, _ := strings.Cut(full, "/")
-	return bare
 }

@@ -106,6 +106,25 @@ var bodies = []struct {
 	run  func(*testing.T, xmpptest.Server)
 }{
 	{"RoundTrip", testRoundTrip},
+	{"ResourceIsSent", testResourceIsSent},
+	{"TextBeforePayload", testTextBeforePayload},
+	{"StreamElementInsideStanza", testStreamElementInsideStanza},
+	{"WrongRequests", testWrongRequests},
+	{"ForgedAnswer", testForgedAnswer},
+	{"AnswersOfOwnServer", testAnswersOfOwnServer},
+	{"BlockedHandler", testBlockedHandler},
+	{"PanickingHandler", testPanickingHandler},
+	{"InOrderPerSender", testInOrderPerSender},
+	{"LateAndSingleAnswer", testLateAndSingleAnswer},
+	{"PendingWhenDropped", testPendingWhenDropped},
+	{"ManyAtOnce", testManyAtOnce},
+	{"RepeatedSets", testRepeatedSets},
+	{"AnswerTooLarge", testAnswerTooLarge},
+	{"Messages", testMessages},
+	{"PresenceOfFriends", testPresenceOfFriends},
+	{"PeerGone", testPeerGone},
+	{"WrongPassword", testWrongPassword},
+	{"Standard", testStandard},
 }
 
 func TestProsody(t *testing.T) { runBodies(t, xmpptest.Prosody(t, xmpptest.Options{})) }

@@ -71,13 +71,23 @@ func dial(ctx context.Context, a Account, r *routes, p *pool) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	st, err := stream.New(c, stream.Options{Trace: a.Trace})
+	s, err := newSession(a, c, full, r, p)
 	if err != nil {
 		c.Close()
 		return nil, explain(err, &a, a.Server, self.Domainpart())
 	}
+	return s, nil
+}
+
+// newSession makes a session of a negotiated connection.
+func newSession(a Account, c *stream.Conn, full string, r *routes, p *pool) (*Session, error) {
+	st, err := stream.New(c, stream.Options{Trace: a.Trace})
+	if err != nil {
+		return nil, err
+	}
 	bare, _, _ := strings.Cut(full, "/")
-	s := &Session{a: a, bare: bare, domain: self.Domainpart(), full: full, st: st, routes: r, pool: p,
+	_, domain, _ := strings.Cut(bare, "@")
+	s := &Session{a: a, bare: bare, domain: domain, full: full, st: st, routes: r, pool: p,
 		log: a.Log.With("jid", full), server: c.RemoteAddr().String(), gone: make(chan struct{})}
 	s.asks.init()
 	s.sets.init()
