@@ -3,6 +3,7 @@ package modbus
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	gb "github.com/goburrow/modbus"
@@ -98,10 +99,12 @@ func classify(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.As(err, &refused) && refused.ExceptionCode == 0:
+		return &answerError{errors.New("an exception without a code")}
 	case errors.As(err, &refused):
 		return wire.Exception(refused.ExceptionCode)
 	case errors.As(err, &down), errors.As(err, &silent), errors.As(err, &broken):
 		return err
 	}
-	return &answerError{err}
+	return &answerError{errors.New(strings.TrimPrefix(err.Error(), "modbus: "))}
 }
