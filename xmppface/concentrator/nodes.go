@@ -164,7 +164,11 @@ func (c *call) infos(list []nodes.Info, d nodes.Detail, err error) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, 0, min(MaxAnswer, 128+len(list)*512))
+	each := 384
+	if d.Properties {
+		each = 1024
+	}
+	b := make([]byte, 0, min(MaxAnswer, 256+len(list)*each))
 	b = append(c.open(b, "nodeInfos"), '>')
 	for i := range list {
 		b = appendInfo(append(b, "<nodeInfo"...), &list[i], d)

@@ -65,9 +65,12 @@ func AppendDuration(b []byte, months int, d time.Duration) []byte {
 	if s := n % uint64(time.Minute); s > 0 || b[len(b)-1] == 'T' {
 		b = strconv.AppendUint(b, s/uint64(time.Second), 10)
 		if frac := s % uint64(time.Second); frac > 0 {
-			digits := strconv.AppendUint(nil, uint64(time.Second)+frac, 10)
-			digits[0] = '.'
-			b = append(b, strings.TrimRight(string(digits), "0")...)
+			point := len(b)
+			b = strconv.AppendUint(b, uint64(time.Second)+frac, 10)
+			b[point] = '.' // in place of the leading 1
+			for b[len(b)-1] == '0' {
+				b = b[:len(b)-1]
+			}
 		}
 		b = append(b, 'S')
 	}

@@ -1,0 +1,296 @@
+package concentrator
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/nodes/param"
+	"github.com/fieldhub/hub/sniffer"
+	"github.com/fieldhub/hub/xmppface/ext/exttest"
+)
+
+func TestMain(m *testing.M) { exttest.Main(m, func() error { return goleak.Find() }) }
+
+// The people of the tests: who asks through exttest.Pair may do everything.
+const (
+	ops      = "ops@example.org"
+	viewer   = "viewer@example.org"
+	stranger = "stranger@example.org"
+)
+
+var at = time.Date(2026, 8, 20, 10, 11, 12, 345e6, time.UTC)
+
+// fake is a backend over one small source.
+type fake struct {
+	tap *sniffer.Tap
+
+	mu      sync.Mutex
+	rights  map[string]nodes.Rights
+	list    []nodes.Info // parents first
+	langs   []string     // of callers
+	changes int
+	hold    chan struct{} // Create waits for it when not nil
+	log     []string      // of changes: begin and end
+}
+
+func newFake() *fake {
+	root := nodes.Info{Ref: nodes.In("Root"), Name: "Root", Type: "root", TypeTitle: "Root", HasChildren: true, LastChanged: at}
+	gw := nodes.Info{Ref: nodes.In("GW"), Name: "GW", Type: "modbus.gateway", TypeTitle: "Modbus gateway", Parent: root.Ref,
+		State: nodes.StateWarning, HasChildren: true, ChildrenOrdered: true, Sniffable: true, HasCommands: true, LastChanged: at,
+		Properties: []nodes.Property{
+			{ID: "Host", Name: "Host", Value: nodes.String("192.0.2.7 & <more>")},
+			{ID: "Port", Name: "Port", Value: nodes.Int32(502)},
+			{ID: "Bytes", Name: "Bytes", Value: nodes.Int64(1 << 40)},
+			{ID: "Tls", Name: "TLS", Value: nodes.Bool(false)},
+			{ID: "Load", Name: "Load", Value: nodes.Quantity(0.5, 2, "")},
+			{ID: "Timeout", Name: "Timeout", Value: nodes.Duration(0, 1500*time.Millisecond)},
+			{ID: "Since", Name: "Since", Value: nodes.DateTime(at)},
+			{ID: "Daily", Name: "Daily", Value: nodes.TimeOfDay(90 * time.Minute)},
+			{ID: "Color", Name: "Colour", Value: nodes.Color(255, 128, 0, 255)},
+		},
+		Messages: []nodes.Message{{Time: at, Severity: nodes.SeverityWarning, EventID: "Timeout", Text: "Unit 7 at <192.0.2.7> does not answer."}},
+	}
+	unit := nodes.Info{Ref: nodes.In("GW/7"), Name: "7", Type: "modbus.unit", TypeTitle: "Modbus unit", Parent: gw.Ref, Readable: true, Controllable: true}
+	return &fake{tap: sniffer.NewTap(), list: []nodes.Info{root, gw, unit},
+		rights: map[string]nodes.Rights{ops: nodes.AllRights, viewer: nodes.See}}
+}
+
+// The types: name, base, title, parent.
+var types = []nodes.Type{
+	{Name: "node"}, {Name: "root", Title: "Root"},
+	{Name: "modbus.gateway", Title: "Modbus gateway", Parents: []string{"root"}, Params: []nodes.Param{
+		{ID: "Host", Page: "Connection", Label: "Host", Kind: nodes.KindString, Required: true},
+		{ID: "Port", Page: "Connection", Label: "Port", Kind: nodes.KindInt32, Min: nodes.Int32(1), Max: nodes.Int32(65535), Default: nodes.Int32(502)},
+		{ID: "Password", Page: "Connection", Label: "Password", Kind: nodes.KindString, Secret: true},
+	}},
+	{Name: "modbus.unit", Title: "Modbus unit", Parents: []string{"modbus.gateway"}},
+}
+
+func typeNamed(name string) *nodes.Type {
+	for i := range types {
+		if types[i].Name == name {
+			return &types[i]
+		}
+	}
+	return nil
+}
+
+func (f *fake) node(c nodes.Caller, r nodes.Ref, need nodes.Rights) (nodes.Info, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.langs = append(f.langs, c.Lang)
+	has := f.rights[c.JID]
+	i := slices.IndexFunc(f.list, func(n nodes.Info) bool { return n.Ref == r })
+	if i < 0 || has&nodes.See == 0 {
+		return nodes.Info{}, nodes.Errorf(nodes.NotFound, "get", r, "no node "+clip(r.ID))
+	}
+	if has&need != need {
+		return nodes.Info{}, nodes.Errorf(nodes.Forbidden, "get", r, "you may not do this")
+	}
+	n := f.list[i]
+	n.HasChildren = slices.ContainsFunc(f.list, func(o nodes.Info) bool { return o.Parent == r })
+	return n, nil
+}
+
+func (f *fake) source(c nodes.Caller, source string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if source != nodes.DefaultSource || f.rights[c.JID] == 0 {
+		return nodes.Errorf(nodes.NotFound, "", nodes.Ref{}, "no data source "+clip(source))
+	}
+	return nil
+}
+
+// pick returns the nodes that a caller may see and that pass.
+func (f *fake) pick(c nodes.Caller, d nodes.Detail, pass func(nodes.Info) bool) []nodes.Info {
+	var out []nodes.Info
+	for _, n := range f.nodes() {
+		if n, err := f.Node(c, n.Ref, d); err == nil && pass(n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (f *fake) nodes() []nodes.Info {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.list)
+}
+
+func (f *fake) Sources(c nodes.Caller) []nodes.Source {
+	if f.source(c, nodes.DefaultSource) != nil {
+		return nil
+	}
+	return []nodes.Source{{ID: nodes.DefaultSource, Name: "Devices", LastChanged: at}}
+}
+
+func (f *fake) ChildSources(c nodes.Caller, source string) ([]nodes.Source, error) {
+	return nil, f.source(c, source)
+}
+
+func (f *fake) Node(c nodes.Caller, r nodes.Ref, d nodes.Detail) (nodes.Info, error) {
+	n, err := f.node(c, r, 0)
+	if !d.Properties {
+		n.Properties = nil
+	}
+	if !d.Messages {
+		n.Messages = nil
+	}
+	return n, err
+}
+
+func (f *fake) Roots(c nodes.Caller, source string, d nodes.Detail) ([]nodes.Info, error) {
+	return f.pick(c, d, func(n nodes.Info) bool { return n.Parent.ID == "" }), f.source(c, source)
+}
+
+func (f *fake) Children(c nodes.Caller, r nodes.Ref, d nodes.Detail) ([]nodes.Info, error) {
+	if _, err := f.node(c, r, 0); err != nil {
+		return nil, err
+	}
+	return f.pick(c, d, func(n nodes.Info) bool { return n.Parent == r }), nil
+}
+
+func (f *fake) Ancestors(c nodes.Caller, r nodes.Ref, d nodes.Detail) ([]nodes.Info, error) {
+	var out []nodes.Info
+	for r.ID != "" {
+		n, err := f.Node(c, r, d)
+		if err != nil {
+			return nil, err
+		}
+		out, r = append(out, n), n.Parent
+	}
+	return out, nil
+}
+
+func (f *fake) All(c nodes.Caller, source string, derivedFrom []string, d nodes.Detail) ([]nodes.Info, error) {
+	if err := f.source(c, source); err != nil {
+		return nil, err
+	}
+	for _, name := range derivedFrom {
+		if typeNamed(name) == nil {
+			return nil, nodes.Errorf(nodes.NotFound, "", nodes.Ref{}, "no node type "+clip(name))
+		}
+	}
+	return f.pick(c, d, func(n nodes.Info) bool {
+		return len(derivedFrom) == 0 || slices.Contains(derivedFrom, n.Type) || slices.Contains(derivedFrom, "node")
+	}), nil
+}
+
+func (f *fake) Inheritance(c nodes.Caller, r nodes.Ref) ([]string, error) {
+	_, err := f.node(c, r, 0)
+	return []string{"node"}, err
+}
+
+func (f *fake) Addable(c nodes.Caller, parent nodes.Ref) ([]nodes.Type, error) {
+	n, err := f.node(c, parent, nodes.Configure)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(types), func(t nodes.Type) bool { return !slices.Contains(t.Parents, n.Type) }), nil
+}
+
+func (f *fake) NewForm(c nodes.Caller, parent nodes.Ref, typ string) (nodes.Form, error) {
+	n, err := f.node(c, parent, nodes.Configure)
+	if err != nil {
+		return nodes.Form{}, err
+	}
+	t := typeNamed(typ)
+	if t == nil {
+		return nodes.Form{}, nodes.Errorf(nodes.NotFound, "", nodes.Ref{}, "no node type "+clip(typ))
+	}
+	if !slices.Contains(t.Parents, n.Type) {
+		return nodes.Form{}, nodes.Errorf(nodes.NotAcceptable, "", nodes.Ref{}, "a "+t.Title+" cannot stand there")
+	}
+	form := nodes.Form{Title: t.Title, Values: nodes.Params{}, Params: append([]nodes.Param{
+		{ID: "NodeId", Page: "Identity", Label: "Node id", Kind: nodes.KindString},
+		{ID: "Name", Page: "Identity", Label: "Name", Kind: nodes.KindString}}, t.Params...)}
+	for _, p := range form.Params {
+		if !p.Default.IsZero() {
+			form.Values[p.ID] = p.Default
+		}
+	}
+	return form, nil
+}
+
+func (f *fake) Create(ctx context.Context, c nodes.Caller, n nodes.NewNode) (nodes.Info, error) {
+	if _, err := f.node(c, n.Parent, nodes.Configure); err != nil {
+		return nodes.Info{}, err
+	}
+	f.mu.Lock()
+	hold := f.hold
+	f.log = append(f.log, "begin "+n.ID)
+	f.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return nodes.Info{}, ctx.Err()
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, "end "+n.ID)
+	checked, wrong := param.Check(typeNamed(n.Type).Params, n.Params)
+	if slices.ContainsFunc(f.list, func(o nodes.Info) bool { return o.Ref.ID == n.ID }) {
+		wrong["NodeId"] = "is taken by another node"
+	}
+	if len(wrong) > 0 {
+		return nodes.Info{}, &nodes.Error{Kind: nodes.NotAcceptable, Err: errors.New("wrong parameters"), Fields: wrong}
+	}
+	info := nodes.Info{Ref: nodes.Ref{Source: n.Parent.Source, ID: n.ID}, Name: n.Name, Type: n.Type, TypeTitle: typeNamed(n.Type).Title, Parent: n.Parent}
+	for _, id := range []string{"Host", "Port"} {
+		if v := checked[id]; !v.IsZero() {
+			info.Properties = append(info.Properties, nodes.Property{ID: id, Name: id, Value: v})
+		}
+	}
+	f.list = append(f.list, info)
+	f.changes++
+	info.Properties = nil
+	return info, nil
+}
+
+func (f *fake) Destroy(_ context.Context, c nodes.Caller, r nodes.Ref) error {
+	if _, err := f.node(c, r, nodes.Configure); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.ID == nodes.RootID {
+		return nodes.Errorf(nodes.NotAcceptable, "", r, "the root node cannot be destroyed")
+	}
+	f.list = slices.DeleteFunc(f.list, func(n nodes.Info) bool { return n.Ref == r || strings.HasPrefix(n.Ref.ID, r.ID+"/") })
+	f.changes++
+	return nil
+}
+
+func (f *fake) Sniff(c nodes.Caller, r nodes.Ref, expires time.Time) (*sniffer.Subscription, error) {
+	n, err := f.node(c, r, nodes.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if !n.Sniffable {
+		return nil, nodes.Errorf(nodes.NotAcceptable, "", r, "this node has no traffic of its own; choose its gateway")
+	}
+	return f.tap.Subscribe(expires, 0, nil), nil
+}
+
+func (f *fake) May(c nodes.Caller, r nodes.Rights, _ nodes.Ref) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.rights[c.JID]&r == r
+}
+
+func (f *fake) changed() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.changes
+}
