@@ -145,6 +145,16 @@ func (c *Conn) next() error {
 // raw returns the bytes read since next.
 func (c *Conn) raw() []byte { return c.buf[c.mark:c.r] }
 
+// rewind makes head the next to be read, before what was not yet read, and
+// forgets everything else.
+func (c *Conn) rewind(head []byte) {
+	rest := c.buf[c.r:c.w]
+	buf := make([]byte, max(4096, 2*(len(head)+len(rest))))
+	n := copy(buf, head)
+	c.w = n + copy(buf[n:], rest)
+	c.buf, c.r, c.mark, c.left = buf, 0, 0, MaxStanza
+}
+
 var opening = regexp.MustCompile(`<(?:[\pL_][\pL\pN._-]*:)?stream(?:\s+[\pL_][\pL\pN.:_-]*\s*=\s*(?:'[^'<]*'|"[^"<]*"))*\s*>`)
 
 // opening returns the last opening tag of a stream among the bytes of the

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -58,40 +57,14 @@ func New(c *Conn, o Options) (*Stream, error) {
 	// The decoder is a new one, which must know the prefixes of the opening tag.
 	// The one of the negotiation takes any element of the streams' namespace, at
 	// any depth, for the end of the stream.
-	head := c.opening()
-	s.d = xml.NewDecoder(&replay{head: bytes.NewReader(head), c: c})
-	c.left = MaxStanza
+	c.rewind(c.opening())
+	s.d = xml.NewDecoder(c)
 	t, err := s.d.Token()
 	start, ok := t.(xml.StartElement)
 	if err != nil || !ok || start.Name.Space != NS {
 		return nil, errors.New("the other side's opening tag of the stream was not found")
 	}
 	return s, nil
-}
-
-// replay gives a decoder the opening tag again before the rest.
-type replay struct {
-	head *bytes.Reader
-	c    *Conn
-}
-
-func (r *replay) ReadByte() (byte, error) {
-	if r.head != nil {
-		if b, err := r.head.ReadByte(); err == nil {
-			return b, nil
-		}
-		r.head = nil
-	}
-	return r.c.ReadByte()
-}
-
-func (r *replay) Read(p []byte) (int, error) {
-	b, err := r.ReadByte()
-	if err != nil || len(p) == 0 {
-		return 0, err
-	}
-	p[0] = b
-	return 1, nil
 }
 
 // Read waits for the next stanza, or another whole element at the level of

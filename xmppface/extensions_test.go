@@ -1,0 +1,68 @@
+package xmppface
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/fieldhub/hub/xmppface/disco"
+	"github.com/fieldhub/hub/xmppface/ext"
+)
+
+// noNamespace are the folders here that are not namespaces.
+var noNamespace = []string{"ext", "form", "local", "stream", "testdata", "wire", "xmpptest"}
+
+// unfinished are namespaces that are still being written; whoever mounts one
+// takes it out here.
+var unfinished = []string{"concentrator", "sensordata", "events"}
+
+// TestEveryNamespaceIsMounted fails when a folder of a namespace has no line in
+// extensions.go.
+func TestEveryNamespaceIsMounted(t *testing.T) {
+	f, err := parser.ParseFile(token.NewFileSet(), "extensions.go", nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mounted []string
+	for _, i := range f.Imports {
+		p, _ := strconv.Unquote(i.Path.Value)
+		mounted = append(mounted, path.Base(p))
+	}
+	folders, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, d := range folders {
+		if !d.IsDir() || slices.Contains(noNamespace, d.Name()) {
+			continue
+		}
+		if files, _ := os.ReadDir(d.Name()); !slices.ContainsFunc(files, func(f os.DirEntry) bool { return strings.HasSuffix(f.Name(), ".go") }) {
+			continue
+		}
+		found++
+		switch is := slices.Contains(mounted, d.Name()); {
+		case is && slices.Contains(unfinished, d.Name()):
+			t.Errorf("the namespace %s is mounted: take it out of the list of unfinished ones", d.Name())
+		case !is && !slices.Contains(unfinished, d.Name()):
+			t.Errorf("the namespace %s is not mounted in extensions.go", d.Name())
+		}
+	}
+	if found < 3 {
+		t.Errorf("found only %d folders", found)
+	}
+}
+
+func TestNamespaceMountedTwice(t *testing.T) {
+	if _, err := newRoutes([]ext.Extension{disco.New("a"), disco.New("b")}); err == nil {
+		t.Error("no error")
+	}
+	if _, err := newRoutes([]ext.Extension{&served{space: nsRoster}}); err == nil {
+		t.Error("the roster was handed out")
+	}
+}

@@ -1,0 +1,311 @@
+package xmppface
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"encoding/xml"
+	"github.com/fieldhub/hub/xmppface/ext"
+	"github.com/fieldhub/hub/xmppface/stream"
+	"github.com/fieldhub/hub/xmppface/xmpptest"
+)
+
+const fakeHeader = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='1' from='localhost' version='1.0'>"
+
+// scripted is a server that says fixed things to one client after the other.
+func scripted(t *testing.T, script func(c net.Conn, hear func(until string))) Account {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.SetDeadline(time.Now().Add(10 * time.Second))
+			script(c, hearing(c))
+			c.Close()
+		}
+	}()
+	t.Cleanup(func() { l.Close(); <-done })
+	return Account{JID: "user@localhost", Password: "x", Server: l.Addr().String(), Timeout: 5 * time.Second, Log: quiet(t)}
+}
+
+// hearing returns a function that reads until a text has come.
+func hearing(c net.Conn) func(string) {
+	r := bufio.NewReader(c)
+	return func(until string) {
+		var heard strings.Builder
+		for !strings.HasSuffix(heard.String(), until) {
+			b, err := r.ReadByte()
+			if err != nil {
+				return
+			}
+			heard.WriteByte(b)
+		}
+	}
+}
+
+const offerTLS = fakeHeader + "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls></stream:features>"
+
+// secured scripts a server with TLS.
+func secured(t *testing.T, host string, script func(c net.Conn, hear func(string))) Account {
+	ca := xmpptest.NewCA(t)
+	cfg := ca.Server(t, host)
+	a := scripted(t, func(c net.Conn, hear func(string)) {
+		hear("'>")
+		io.WriteString(c, offerTLS)
+		hear("/>")
+		io.WriteString(c, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+		s := tls.Server(c, cfg)
+		if s.Handshake() == nil {
+			script(s, hearing(s))
+		}
+	})
+	a.CAFile = ca.File(t)
+	return a
+}
+
+func TestUnauthenticatedSession(t *testing.T) {
+	for features, want := range map[string]FailureKind{
+		"<stream:features/>": Unauthentic,
+		"<stream:features><other xmlns='urn:other'/></stream:features>":                       Lost,
+		"<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>": Lost,
+	} {
+		t.Run(features, func(t *testing.T) {
+			a := secured(t, "localhost", func(c net.Conn, hear func(string)) {
+				hear("'>")
+				io.WriteString(c, fakeHeader+features)
+				hear("</stream:stream>")
+			})
+			fails(t, a, want)
+		})
+	}
+}
+
+func TestNoEncryption(t *testing.T) {
+	for name, features := range map[string]string{
+		"only login": "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-256</mechanism></mechanisms></stream:features>",
+		"nothing":    "<stream:features/>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			heard := make(chan string, 1)
+			a := scripted(t, func(c net.Conn, hear func(string)) {
+				hear("'>")
+				io.WriteString(c, fakeHeader+features)
+				b := make([]byte, 1000)
+				n, _ := c.Read(b)
+				heard <- string(b[:n])
+				io.WriteString(c, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:stream>")
+			})
+			if _, err := Dial(within(t, 5*time.Second), a); err == nil {
+				t.Fatal("connected")
+			}
+			if got := <-heard; strings.Contains(got, "<auth") {
+				t.Errorf("it tried to log in in the clear: %s", got)
+			}
+		})
+	}
+}
+
+func TestBytesAfterProceed(t *testing.T) {
+	a := scripted(t, func(c net.Conn, hear func(string)) {
+		hear("'>")
+		io.WriteString(c, offerTLS)
+		hear("/>")
+		io.WriteString(c, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><injected/>")
+		io.Copy(io.Discard, c)
+	})
+	if _, err := Dial(within(t, 5*time.Second), a); err == nil || !strings.Contains(err.Error(), "in the clear") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWrongCertificateName(t *testing.T) {
+	a := secured(t, "example.org", func(net.Conn, func(string)) {})
+	fails(t, a, CertName, "localhost")
+}
+
+func TestNegotiationTooLarge(t *testing.T) {
+	a := scripted(t, func(c net.Conn, hear func(string)) {
+		hear("'>")
+		io.WriteString(c, fakeHeader+"<stream:features><x>")
+		for range 1000 {
+			if _, err := io.WriteString(c, strings.Repeat("x", 4096)); err != nil {
+				return
+			}
+		}
+	})
+	if _, err := Dial(within(t, 5*time.Second), a); !errors.Is(err, stream.ErrTooLarge) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoginThatServerCutsShort(t *testing.T) {
+	for name, answer := range map[string]string{
+		"success at once": "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
+		"many rounds":     "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>cj1hLHM9YSxpPTIwMDAwMDAwMDA=</challenge>",
+		"no base64":       "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>!</challenge>",
+		"something else":  "<iq/>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := secured(t, "localhost", func(c net.Conn, hear func(string)) {
+				hear("'>")
+				io.WriteString(c, fakeHeader+"<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism><mechanism>SCRAM-SHA-256</mechanism></mechanisms></stream:features>")
+				hear("</auth>")
+				io.WriteString(c, answer)
+				io.Copy(io.Discard, c)
+			})
+			if _, err := Dial(within(t, 5*time.Second), a); err == nil || !strings.Contains(err.Error(), "login") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestOnlyPlainIsOffered(t *testing.T) {
+	a := secured(t, "localhost", func(c net.Conn, hear func(string)) {
+		hear("'>")
+		io.WriteString(c, fakeHeader+"<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism></mechanisms></stream:features>")
+		io.Copy(io.Discard, c)
+	})
+	fails(t, a, NoMechanism, "SCRAM-SHA-256", "PLAIN")
+}
+
+// wired returns the two ends of a connection.
+func wired(t testing.TB) (ours, theirs net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if theirs, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if ours, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ours.Close(); theirs.Close() })
+	return ours, theirs
+}
+
+// logged makes a session whose server is the other end of a bare connection.
+func logged(t testing.TB, extensions ...ext.Extension) (*Session, net.Conn) {
+	t.Helper()
+	ours, server := wired(t)
+	return session(t, ours, server, extensions...), server
+}
+
+// session makes a session over one end of a connection.
+func session(t testing.TB, ours, server net.Conn, extensions ...ext.Extension) *Session {
+	t.Helper()
+	io.WriteString(server, fakeHeader)
+	c := stream.NewConn(ours)
+	d := xml.NewDecoder(c)
+	for range 2 {
+		if _, err := d.Token(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := Account{JID: "hub@localhost", Log: quiet(t)}
+	if _, err := a.fill(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRoutes(extensions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newSession(a, c, "hub@localhost/x", r, &pool{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.own = true
+	return s
+}
+
+func TestBrokenStreams(t *testing.T) {
+	for _, tt := range []struct {
+		name, in string
+		want     FailureKind
+		answer   string // stream error sent
+	}{
+		{"not well-formed", "<iq></message>", BrokenStream, "not-well-formed"},
+		{"document type", "<!DOCTYPE a [<!ENTITY b 'c'>]>", BrokenStream, "restricted-xml"},
+		{"entity", "<message>&lol;</message>", BrokenStream, "not-well-formed"},
+		{"conflict", "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>", Replaced, ""},
+		{"shutdown", "<stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>", ServerShutdown, ""},
+		{"end", "</stream:stream>", Lost, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, server := logged(t)
+			ended := make(chan error, 1)
+			go func() { ended <- s.Run(context.Background()) }()
+			io.WriteString(server, tt.in)
+			server.(*net.TCPConn).CloseWrite()
+			heard, _ := io.ReadAll(server)
+			var f *Failure
+			if err := <-ended; !errors.As(err, &f) || f.Kind != tt.want {
+				t.Errorf("ended with %v, want %s", err, tt.want)
+			}
+			if !strings.HasSuffix(string(heard), "</stream:stream>") || tt.answer != "" && !strings.Contains(string(heard), "<stream:error><"+tt.answer) {
+				t.Errorf("the server heard %s", heard)
+			}
+		})
+	}
+}
+
+func TestRunEndsWithContext(t *testing.T) {
+	release := make(chan struct{})
+	s, server := logged(t, &served{serve: func(*ext.Request) { <-release }})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	io.WriteString(server, "<iq type='get' id='1' from='a@b/c'><ask xmlns='"+testNS+"'/></iq>")
+	time.Sleep(20 * time.Millisecond)
+	cancel()
+	go func() { time.Sleep(50 * time.Millisecond); close(release) }()
+	heard, _ := io.ReadAll(server)
+	if err := <-ended; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if !strings.HasSuffix(string(heard), "</stream:stream>") {
+		t.Errorf("the server heard %s", heard)
+	}
+}
+
+func TestTooManyRequests(t *testing.T) {
+	release := make(chan struct{})
+	s, server := logged(t, xmpptest.NewEcho(40), &served{serve: func(r *ext.Request) { <-release; r.Result(nil) }})
+	start(t, s.Run)
+	defer close(release)
+	for range senderJobs + 2 { // one is with the handler
+		io.WriteString(server, "<iq type='get' id='1' from='a@b/c'><ask xmlns='"+testNS+"'/></iq>")
+	}
+	io.WriteString(server, "<iq type='get' id='2' from='d@e/f'><echo xmlns='"+xmpptest.EchoNS+"'/></iq>")
+	server.SetReadDeadline(time.Now().Add(5 * time.Second))
+	var heard strings.Builder
+	b := make([]byte, 4096)
+	for !strings.Contains(heard.String(), "id='2'") {
+		n, err := server.Read(b)
+		if err != nil {
+			t.Fatalf("%v; heard %s", err, heard.String())
+		}
+		heard.Write(b[:n])
+	}
+	if got := heard.String(); strings.Count(got, "resource-constraint") != 1 || !strings.Contains(got, "type='wait'") {
+		t.Errorf("heard %s", got)
+	}
+}
