@@ -8,8 +8,10 @@ import (
 
 	gb "github.com/goburrow/modbus"
 
+	"github.com/fieldhub/hub/adapters/adaptertest"
 	"github.com/fieldhub/hub/adapters/modbus/modbustest"
 	"github.com/fieldhub/hub/adapters/modbus/wire"
+	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/sniffer"
 )
 
@@ -44,4 +46,37 @@ func BenchmarkTransport(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// Both in turn, medians of 15 rounds; the ratio is that of the rates.
+func BenchmarkSpeed(b *testing.B) {
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(benchServer(b)))
+	for b.Loop() {
+		bare, line, err := Speed(b.Context(), addr, 15, 2000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(bare.Nanoseconds()), "bare-ns/request")
+		b.ReportMetric(float64(line.Nanoseconds()), "line-ns/request")
+		b.ReportMetric(float64(bare)/float64(line), "ratio")
+	}
+}
+
+// A whole device without a network delay: how many values a second it can carry,
+// polled as fast as it goes.
+func BenchmarkValues(b *testing.B) {
+	port := benchServer(b)
+	var registers []*nodes.Node
+	for i := range 100 {
+		registers = append(registers, registerNode("r"+strconv.Itoa(i), wire.HoldingRegister, i, "int16", "Scale", nodes.Quantity(0.1, 1, "")))
+	}
+	n := gatewayNode(b, port, unitNode("u", 1, registers...))
+	n.Params["PollInterval"] = nodes.Duration(0, time.Microsecond)
+	d := adaptertest.Start(b, factory(hasty), n)
+	d.Host.Wait(b, soon, "a reading", func() bool { return d.Host.Reports() > 0 })
+	before := d.Host.Reports()
+	for b.Loop() {
+		time.Sleep(100 * time.Millisecond)
+	}
+	b.ReportMetric(float64(d.Host.Reports()-before)*100/b.Elapsed().Seconds(), "values/s")
 }

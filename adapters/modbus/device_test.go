@@ -133,6 +133,7 @@ func TestFaults(t *testing.T) {
 
 // A dead unit among nine living ones, with a time-out of many intervals.
 func TestDeadUnitHardlyDelaysOthers(t *testing.T) {
+	t.Parallel()
 	s := modbustest.NewServer()
 	var units []*nodes.Node
 	for i := 1; i <= 10; i++ {
@@ -158,6 +159,7 @@ func TestDeadUnitHardlyDelaysOthers(t *testing.T) {
 }
 
 func TestGatewayOffAtStartAndLater(t *testing.T) {
+	t.Parallel()
 	s := modbustest.NewServer()
 	s.Unit(1).SetWords(wire.HoldingRegister, 0, 42)
 	if err := s.Listen("127.0.0.1:0"); err != nil {
@@ -211,6 +213,7 @@ func TestGatewayOffAtStartAndLater(t *testing.T) {
 // A peer that accepts and closes at once, as when it allows no more connections:
 // the gateway says so, with pauses between the attempts.
 func TestGatewayThatClosesAtOnce(t *testing.T) {
+	t.Parallel()
 	s := modbustest.NewServer()
 	u := s.Unit(1)
 	u.SetFault(modbustest.Fault{Close: true})
@@ -331,6 +334,7 @@ func TestNotANumberIsNoField(t *testing.T) {
 }
 
 func TestReadOnDemand(t *testing.T) {
+	t.Parallel()
 	s := modbustest.NewServer()
 	s.Unit(1).SetWords(wire.HoldingRegister, 0, 1, 2, 3)
 	s.Unit(1).SetBits(wire.Coil, 0, true)
@@ -368,6 +372,7 @@ func TestReadOnDemand(t *testing.T) {
 }
 
 func TestInterestMakesPollingFaster(t *testing.T) {
+	t.Parallel()
 	s := modbustest.NewServer()
 	s.Unit(1)
 	n := gatewayNode(t, serve(t, s), unitNode("u", 1,
@@ -399,6 +404,7 @@ func TestInterestMakesPollingFaster(t *testing.T) {
 }
 
 func TestUpdate(t *testing.T) {
+	t.Parallel()
 	one, two := modbustest.NewServer(), modbustest.NewServer()
 	one.Unit(1).SetWords(wire.HoldingRegister, 0, 10, 11)
 	one.Unit(2).SetWords(wire.HoldingRegister, 0, 20, 21)
@@ -456,6 +462,7 @@ func TestUpdate(t *testing.T) {
 }
 
 func TestTwoGatewaysShareOneLine(t *testing.T) {
+	t.Parallel()
 	s := modbustest.NewServer()
 	s.Unit(1).SetWords(wire.HoldingRegister, 0, 1)
 	s.Unit(2).SetWords(wire.HoldingRegister, 0, 2)

@@ -10,6 +10,7 @@ import (
 
 // The tree that comes with the plant fits it: every register is read.
 func TestPlantTree(t *testing.T) {
+	t.Parallel()
 	p := modbustest.NewPlant(1)
 	serve(t, p.Server)
 	f := Factory()

@@ -1,0 +1,112 @@
+package modbus
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fieldhub/hub/adapters/adaptertest"
+	"github.com/fieldhub/hub/adapters/modbus/wire"
+	"github.com/fieldhub/hub/nodes"
+)
+
+const python = "/usr/bin/python3" // Debian's, for which python3-pymodbus is installed
+
+// pymodbus starts the server of testdata and returns its port.
+func pymodbus(t *testing.T) int {
+	t.Helper()
+	if out, err := exec.Command(python, "-c", "import pymodbus.server").CombinedOutput(); err != nil {
+		missing := t.Skipf
+		if os.Getenv("HUB_TEST_SERVERS") == "required" {
+			missing = t.Fatalf
+		}
+		missing("pymodbus is missing: apt install python3-pymodbus python3-serial-asyncio (%v: %s)", err, bytes.TrimSpace(out))
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	ln.Close()
+	port := portOf(t, addr)
+	cmd := exec.Command(python, "testdata/pymodbus_server.py", fmt.Sprint(port))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		cmd.Wait()
+		if t.Failed() {
+			t.Logf("pymodbus said: %s", out.String())
+		}
+	})
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+			return port
+		}
+		if time.Since(start) > 15*time.Second {
+			t.Fatalf("pymodbus does not listen: %v", err)
+		}
+	}
+}
+
+// What pymodbus packs, we read: all tables, all types, all orders, requests of
+// full length, and holes that it refuses.
+func TestPymodbus(t *testing.T) {
+	t.Parallel()
+	want := make(map[string]nodes.Value)
+	var one, two []*nodes.Node
+	add := func(n *nodes.Node, v nodes.Value) {
+		one = append(one, n)
+		want["gw/one/"+n.Name] = v
+	}
+	for i, o := range wire.Orders {
+		order := nodes.String(o.String())
+		at := 100 + 6*i
+		add(registerNode("float "+o.String(), wire.HoldingRegister, at, "float32", "ByteOrder", order, "Decimals", nodes.Int32(3)), nodes.Quantity(-123.456, 3, ""))
+		add(registerNode("int "+o.String(), wire.HoldingRegister, at+2, "int32", "ByteOrder", order), nodes.Int32(-123456789))
+		add(registerNode("uint "+o.String(), wire.HoldingRegister, at+4, "uint32", "ByteOrder", order), nodes.Int64(3123456789))
+	}
+	for a := 300; a < 600; a++ {
+		add(registerNode(fmt.Sprint("h", a), wire.HoldingRegister, a, ""), nodes.Int32(int32(3*a)))
+	}
+	for _, a := range []int{0, 7, 15, 999} {
+		add(registerNode(fmt.Sprint("i", a), wire.InputRegister, a, "uint16"), nodes.Int32(int32(65535-a)))
+		add(registerNode(fmt.Sprint("s", a), wire.InputRegister, a, "int16"), nodes.Int32(int32(int16(65535-a))))
+	}
+	for a := 0; a < 2500; a += 50 {
+		add(registerNode(fmt.Sprint("c", a), wire.Coil, a, ""), nodes.Bool(a%3 == 0))
+		add(registerNode(fmt.Sprint("d", a), wire.DiscreteInput, a, ""), nodes.Bool(a%5 == 0))
+	}
+	for _, a := range []int{0, 1, 2, 3, 6, 7, 8, 9} {
+		two = append(two, registerNode(fmt.Sprint("r", a), wire.HoldingRegister, a, ""))
+		want[fmt.Sprint("gw/two/r", a)] = nodes.Int32(int32(1000 + a))
+	}
+	two = append(two, registerNode("hole", wire.HoldingRegister, 4, ""))
+	n := gatewayNode(t, pymodbus(t), unitNode("one", 1, one...), unitNode("two", 2, two...), unitNode("none", 3, registerNode("r", wire.Coil, 0, "")))
+	n.Params["Timeout"] = nodes.Duration(0, 2*time.Second)
+	n.Params["PollInterval"] = nodes.Duration(0, 300*time.Millisecond)
+	d := adaptertest.Start(t, factory(hasty), n)
+	for id, v := range want {
+		d.Host.Wait(t, 20*time.Second, id, func() bool { return d.Host.Count(id) > 0 })
+		if got := d.Host.Value(id); got != v {
+			t.Errorf("%s: got %v (%v), want %v", id, got, d.Host.Err(id), v)
+		}
+	}
+	for _, id := range []string{"gw/two/hole", "gw/none/r"} {
+		d.Host.Wait(t, 20*time.Second, "an error of "+id, func() bool { return d.Host.Err(id) != nil })
+	}
+	if got := d.Host.Messages("gw/two/hole"); len(got) != 1 || got[0].EventID != EventAddress {
+		t.Errorf("the hole: messages %v", got)
+	}
+}
