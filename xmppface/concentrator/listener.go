@@ -17,7 +17,7 @@ import (
 const MaxEvents = 4096
 
 // maxEarly is how many sniff messages are kept that overtook the answer to their
-// registration.
+// registration, and of how many unknown sniffers.
 const maxEarly = 64
 
 // Listener is a sniffer at the client's end.
@@ -127,11 +127,12 @@ func (c *Client) Receive(m *ext.Message) {
 	defer c.mu.Unlock()
 	l := c.listeners[id]
 	if l == nil {
-		if c.asking > 0 && len(c.early) < maxEarly && len(c.early[id]) < maxEarly {
+		waiting := c.early[id]
+		if c.asking > 0 && (waiting != nil || len(c.early) < maxEarly) && len(waiting) < maxEarly {
 			if c.early == nil {
 				c.early = make(map[string][]*wire.Element)
 			}
-			c.early[id] = append(c.early[id], m.Payload)
+			c.early[id] = append(waiting, m.Payload)
 		}
 		return
 	}
