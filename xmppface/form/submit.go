@@ -100,14 +100,18 @@ func (s Texts) Read(f *nodes.Form) (given nodes.Params, wrong map[string]string)
 			given[p.ID] = v
 		}
 	}
+	// param.Check words what is unknown; the first few are enough for a person.
 	unknown := make(nodes.Params)
-	for id := range s {
+	for _, id := range slices.Sorted(maps.Keys(s)) {
 		if !known[id] {
-			unknown[id] = nodes.String("")
+			wrong[id] = "no such parameter"
+			if len(unknown) < maxUnknown {
+				unknown[id] = nodes.String("")
+			}
 		}
 	}
 	if len(unknown) > 0 {
-		_, all := param.Check(f.Params, unknown) // words what is unknown
+		_, all := param.Check(f.Params, unknown)
 		for id := range unknown {
 			wrong[id] = all[id]
 		}
