@@ -1,0 +1,193 @@
+package tree
+
+import (
+	"slices"
+
+	"github.com/fieldhub/hub/nodes"
+)
+
+// apply makes the tree what was just written, tells the devices, and publishes.
+func (t *Tree) apply(p *pending, group []*change, batch Batch) {
+	t.mu.Lock()
+	t.version++
+	t.changed = p.now
+	saved := min(len(t.unsaved), len(batch.Events)-len(batch.Put)-len(batch.Delete))
+	t.unsaved = append([]nodes.Event(nil), t.unsaved[saved:]...)
+	told := make(map[*device]*nodes.Change)
+	tell := func(d *device) *nodes.Change {
+		if told[d] == nil {
+			told[d] = &nodes.Change{}
+		}
+		return told[d]
+	}
+	var ended []*device
+	for _, c := range group {
+		for _, id := range c.gone {
+			n := t.nodes[id]
+			delete(t.nodes, id)
+			if n.parent != nil {
+				n.parent.drop(n)
+			}
+			switch d := n.owner; {
+			case n.typ.Connects:
+				ended = append(ended, d)
+				delete(told, d)
+			case d != nil:
+				tell(d).Removed = append(tell(d).Removed, id)
+			}
+			n.owner = nil
+		}
+	}
+	for _, n := range p.order {
+		t.nodes[n.spec.ID] = n
+		n.parent.place(n)
+		if n.typ.Connects {
+			continue // below, when all its nodes are there
+		}
+		if n.owner = n.parent.owner; n.owner != nil && p.nodes[n.owner.id] == nil {
+			c := tell(n.owner)
+			c.Put = append(c.Put, &nodes.Node{Spec: n.spec})
+		}
+	}
+	for _, n := range p.order {
+		if n.typ.Connects {
+			t.start(n)
+		}
+	}
+	t.queue = append(t.queue, batch.Events[saved:]...)
+	version := t.version
+	t.mu.Unlock()
+
+	for _, d := range ended {
+		d.end()
+		t.cfg.Opener.Forget(d.id)
+	}
+	for d, c := range told {
+		if !slices.Contains(ended, d) {
+			d.update(*c, version)
+		}
+	}
+	t.publish()
+}
+
+// saveEvents writes events of states that wait.
+func (t *Tree) saveEvents() error {
+	t.mu.RLock()
+	events := slices.Clone(t.unsaved)
+	t.mu.RUnlock()
+	if len(events) == 0 {
+		return nil
+	}
+	if err := t.cfg.Store.Commit(Batch{Events: events}); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.unsaved = append([]nodes.Event(nil), t.unsaved[min(len(events), len(t.unsaved)):]...)
+	t.mu.Unlock()
+	return nil
+}
+
+// subscriber is told of events.
+type subscriber struct{ notify func(nodes.Event) }
+
+// Subscribe tells of the source's events from now on, in order, until stop is
+// called. notify must not block.
+func (t *Tree) Subscribe(notify func(nodes.Event)) (stop func()) {
+	s := &subscriber{notify}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.subs = append(slices.Clone(t.subs), s)
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.subs = slices.DeleteFunc(slices.Clone(t.subs), func(have *subscriber) bool { return have == s })
+	}
+}
+
+// publish tells the subscribers what is in the queue. Whoever comes while another
+// is at it leaves its events to that one, or waits its turn: the order is kept.
+func (t *Tree) publish() {
+	t.publishing.Lock()
+	defer t.publishing.Unlock()
+	for {
+		t.mu.Lock()
+		queue, subs := t.queue, t.subs
+		t.queue = nil
+		t.mu.Unlock()
+		if len(queue) == 0 {
+			return
+		}
+		for _, e := range queue {
+			for _, s := range subs {
+				s.notify(e)
+			}
+		}
+	}
+}
+
+// Fault sets a message on a node, for the hub itself.
+func (t *Tree) Fault(id string, m nodes.Message) { t.fault(nil, id, m) }
+
+// Clear removes the messages with these event ids from a node, for the hub
+// itself.
+func (t *Tree) Clear(id string, eventIDs ...string) { t.clear(nil, id, eventIDs...) }
+
+// fault sets a message; d is the device that does, or nil.
+func (t *Tree) fault(d *device, id string, m nodes.Message) {
+	t.mu.Lock()
+	n := t.nodes[id]
+	if n == nil || d != nil && n.owner != d {
+		t.mu.Unlock()
+		return
+	}
+	i := slices.IndexFunc(n.messages, func(have nodes.Message) bool { return have.EventID == m.EventID })
+	if i >= 0 && n.messages[i].Severity == m.Severity && n.messages[i].Text == m.Text {
+		t.mu.Unlock()
+		return
+	}
+	if m.Time.IsZero() {
+		m.Time = now()
+	}
+	n.messages = slices.Clone(n.messages)
+	if i >= 0 {
+		n.messages[i] = m
+	} else {
+		n.messages = append(n.messages, m)
+	}
+	t.restate(n)
+	t.mu.Unlock()
+	t.publish()
+}
+
+func (t *Tree) clear(d *device, id string, eventIDs ...string) {
+	t.mu.Lock()
+	n := t.nodes[id]
+	if n == nil || d != nil && n.owner != d {
+		t.mu.Unlock()
+		return
+	}
+	left := slices.DeleteFunc(slices.Clone(n.messages), func(m nodes.Message) bool { return slices.Contains(eventIDs, m.EventID) })
+	if len(left) == len(n.messages) {
+		t.mu.Unlock()
+		return
+	}
+	n.messages = left
+	t.restate(n)
+	t.mu.Unlock()
+	t.publish()
+}
+
+// restate computes the state of a node whose messages changed and queues the
+// event; the tree is locked. Events beyond what waits to be written are told, but
+// not kept.
+func (t *Tree) restate(n *node) {
+	n.state = nodes.StateNone
+	for _, m := range n.messages {
+		n.state = max(n.state, m.Severity.State())
+	}
+	e := nodes.Event{Kind: nodes.NodeStatusChanged, Time: now(), Info: t.info(n, nodes.Detail{Messages: true})}
+	t.queue = append(t.queue, e)
+	if len(t.unsaved) < maxUnsaved {
+		t.unsaved = append(t.unsaved, e)
+	}
+}

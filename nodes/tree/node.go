@@ -1,0 +1,135 @@
+package tree
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+)
+
+// node is a node of the live tree. All of it is guarded by the tree's lock; what
+// last.Fields points to is never changed once it is there.
+type node struct {
+	spec     nodes.Spec
+	typ      *nodes.Type
+	position uint64
+	changed  time.Time
+	parent   *node
+	children []*node          // by position
+	names    map[string]*node // the children by name; nil: none
+	owner    *device          // of the connecting node at or above; nil: none
+
+	messages []nodes.Message // at most one per event id
+	state    nodes.State
+
+	last     nodes.Reading // Node is empty until there is one
+	at       time.Time     // when the device last answered with values
+	watchers []*watcher
+	flight   *flight // somebody is asking the device
+}
+
+// ref returns the node's reference.
+func (t *Tree) ref(n *node) nodes.Ref { return nodes.Ref{Source: t.cfg.Source, ID: n.spec.ID} }
+
+// info shows a node; the tree is locked for reading.
+func (t *Tree) info(n *node, d nodes.Detail) nodes.Info {
+	i := nodes.Info{
+		Ref: t.ref(n), Name: n.spec.Name, Type: n.typ.Name, TypeTitle: n.typ.Title,
+		State: n.state, HasChildren: len(n.children) > 0, ChildrenOrdered: n.typ.Ordered,
+		Readable:     n.typ.Caps&nodes.CanRead != 0,
+		Controllable: n.typ.Caps&nodes.CanControl != 0,
+		HasCommands:  n.typ.Caps&nodes.CanCommand != 0,
+		Sniffable:    n.typ.Caps&nodes.CanSniff != 0,
+		LastChanged:  n.changed,
+	}
+	if n.parent != nil {
+		i.Parent = t.ref(n.parent)
+	}
+	if d.Properties {
+		i.Properties = properties(n)
+	}
+	if d.Messages && len(n.messages) > 0 {
+		i.Messages = slices.Clone(n.messages)
+		slices.SortStableFunc(i.Messages, func(a, b nodes.Message) int { return int(b.Severity) - int(a.Severity) })
+	}
+	return i
+}
+
+// properties are a node's parameters, but for secrets, in the order of its type,
+// and what the type adds.
+func properties(n *node) []nodes.Property {
+	out := make([]nodes.Property, 0, len(n.typ.Params))
+	for i := range n.typ.Params {
+		p := &n.typ.Params[i]
+		if v := n.spec.Params[p.ID]; !p.Secret && !v.IsZero() {
+			label := p.Label
+			if label == "" {
+				label = p.ID
+			}
+			out = append(out, nodes.Property{ID: p.ID, Name: label, Value: v})
+		}
+	}
+	if n.typ.Properties != nil {
+		out = append(out, n.typ.Properties(n.spec.Params)...)
+	}
+	return out
+}
+
+// place puts a child where its position says.
+func (n *node) place(c *node) {
+	i, _ := slices.BinarySearchFunc(n.children, c, func(a, b *node) int {
+		switch {
+		case a.position < b.position:
+			return -1
+		case a.position > b.position:
+			return 1
+		}
+		return strings.Compare(a.spec.ID, b.spec.ID)
+	})
+	n.children = slices.Insert(n.children, i, c)
+	if n.names == nil {
+		n.names = make(map[string]*node)
+	}
+	n.names[c.spec.Name] = c
+}
+
+// drop takes a child away.
+func (n *node) drop(c *node) {
+	if i := slices.Index(n.children, c); i >= 0 {
+		n.children = slices.Delete(n.children, i, i+1)
+	}
+	if n.names[c.spec.Name] == c {
+		delete(n.names, c.spec.Name)
+	}
+}
+
+// nextPosition is that of a child to be added last.
+func (n *node) nextPosition() uint64 {
+	if len(n.children) == 0 {
+		return 1
+	}
+	return n.children[len(n.children)-1].position + 1
+}
+
+// each calls f for the node and all below it, parents first.
+func (n *node) each(f func(*node)) {
+	f(n)
+	for _, c := range n.children {
+		c.each(f)
+	}
+}
+
+// export copies the node and what is below it, leaving out descendants for which
+// cut is true, with all below those.
+func (n *node) export(cut func(*node) bool) *nodes.Node {
+	out := &nodes.Node{Spec: n.spec}
+	out.Params = maps.Clone(n.spec.Params)
+	for _, c := range n.children {
+		if cut == nil || !cut(c) {
+			out.Children = append(out.Children, c.export(cut))
+		}
+	}
+	return out
+}

@@ -1,0 +1,270 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+)
+
+// Config is what a tree is made of.
+type Config struct {
+	Source string // id of the data source
+	Name   string // what a person calls it
+	Types  []nodes.Type
+	Store  Store
+	Opener Opener
+	Log    *slog.Logger // nil: none
+}
+
+// Tree is a live data source. Safe for concurrent use.
+type Tree struct {
+	cfg   Config
+	types *typeSet
+	log   *slog.Logger
+
+	changes chan *change
+	running chan struct{} // closed when Run begins
+	stopped chan struct{} // closed when Run ends
+
+	mu      sync.RWMutex
+	nodes   map[string]*node
+	root    *node
+	version uint64 // counts applied batches
+	changed time.Time
+	queue   []nodes.Event // to be published, in order
+	unsaved []nodes.Event // status events that are not on disk yet
+	subs    []*subscriber
+	devices map[*device]struct{}
+	closing bool
+
+	publishing sync.Mutex
+	supervised sync.WaitGroup
+	ctx        context.Context // of Run; set before running is closed
+	interest   chan struct{}   // 1: the interest in some device changed
+}
+
+// New loads a tree. It starts nothing. Records that cannot be used (an unknown
+// type, a missing parent) are kept on disk and left out, with a warning in the
+// log and a message on the root node.
+func New(cfg Config) (*Tree, error) {
+	types, err := newTypeSet(cfg.Types)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Source == "" {
+		cfg.Source = nodes.DefaultSource
+	}
+	if cfg.Name == "" {
+		cfg.Name = cfg.Source
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	t := &Tree{cfg: cfg, types: types, log: cfg.Log.With("source", cfg.Source),
+		changes: make(chan *change), running: make(chan struct{}), stopped: make(chan struct{}),
+		nodes: make(map[string]*node), devices: make(map[*device]struct{}), interest: make(chan struct{}, 1)}
+	t.root = &node{spec: nodes.Spec{ID: nodes.RootID, Name: nodes.RootID, Type: nodes.TypeRoot}, typ: types.byName[nodes.TypeRoot]}
+	t.nodes[nodes.RootID] = t.root
+	records, err := cfg.Store.Load()
+	if err != nil {
+		return nil, fmt.Errorf("data source %s: %w", cfg.Source, err)
+	}
+	t.load(records)
+	return t, nil
+}
+
+// load links records into a tree, parents first.
+func (t *Tree) load(records []Record) {
+	byParent := make(map[string][]Record)
+	for _, r := range records {
+		byParent[r.Spec.Parent] = append(byParent[r.Spec.Parent], r)
+	}
+	linked := 0
+	var link func(parent *node)
+	link = func(parent *node) {
+		list := byParent[parent.spec.ID]
+		slices.SortFunc(list, func(a, b Record) int {
+			if a.Position < b.Position {
+				return -1
+			}
+			return 1
+		})
+		for _, r := range list {
+			typ := t.types.byName[r.Spec.Type]
+			if typ == nil || t.nodes[r.Spec.ID] != nil {
+				t.log.Warn("stored node left out", "node", r.Spec.ID, "type", r.Spec.Type)
+				continue
+			}
+			n := &node{spec: r.Spec, typ: typ, position: r.Position, changed: r.Changed, parent: parent}
+			t.nodes[r.Spec.ID] = n
+			parent.place(n)
+			linked++
+			if r.Changed.After(t.changed) {
+				t.changed = r.Changed
+			}
+			link(n)
+		}
+	}
+	link(t.root)
+	if lost := len(records) - linked; lost > 0 {
+		t.root.messages = []nodes.Message{{Time: time.Now(), Severity: nodes.SeverityWarning, EventID: "Storage",
+			Text: fmt.Sprintf("%d stored nodes cannot be shown, because this program does not know their type or their parent is missing. They are kept; install the adapter they belong to, and restart.", lost)}}
+		t.root.state = nodes.StateWarning
+	}
+}
+
+// Run opens the devices and applies changes until ctx ends. It returns after all
+// devices have stopped and everything is on disk. It may be called once.
+func (t *Tree) Run(ctx context.Context) error {
+	devices, stop := context.WithCancel(ctx)
+	defer stop()
+	t.ctx = devices
+	t.mu.Lock()
+	t.root.each(func(n *node) {
+		if n.typ.Connects {
+			t.start(n)
+		} else if n.parent != nil {
+			n.owner = n.parent.owner
+		}
+	})
+	t.mu.Unlock()
+	close(t.running)
+
+	var helpers sync.WaitGroup
+	helpers.Go(func() { t.gatherInterest(devices) })
+	err := t.write(ctx)
+
+	t.mu.Lock()
+	t.closing = true
+	t.mu.Unlock()
+	stop()
+	helpers.Wait()
+	t.supervised.Wait()
+	close(t.stopped)
+	return errors.Join(err, t.saveEvents())
+}
+
+// ID returns the id of the data source.
+func (t *Tree) ID() string { return t.cfg.Source }
+
+// Name returns what a person calls the data source.
+func (t *Tree) Name() string { return t.cfg.Name }
+
+// LastChanged returns when a node was last added, edited, moved or removed.
+func (t *Tree) LastChanged() time.Time {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.changed
+}
+
+// Type returns a node type.
+func (t *Tree) Type(name string) (nodes.Type, bool) {
+	typ := t.types.byName[name]
+	if typ == nil {
+		return nodes.Type{}, false
+	}
+	return *typ, true
+}
+
+// Types returns all node types, by title.
+func (t *Tree) Types() []nodes.Type { return t.types.list }
+
+// Bases returns the types that a type derives from, nearest first; the last is
+// "node".
+func (t *Tree) Bases(typ string) []string { return t.types.bases(typ) }
+
+// Derives tells whether a type is or derives from another.
+func (t *Tree) Derives(typ, base string) bool { return t.types.derives(typ, base) }
+
+// Info shows a node.
+func (t *Tree) Info(id string, d nodes.Detail) (nodes.Info, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	n := t.nodes[id]
+	if n == nil {
+		return nodes.Info{}, false
+	}
+	return t.info(n, d), true
+}
+
+// Children shows the children of a node in their order.
+func (t *Tree) Children(id string, d nodes.Detail) ([]nodes.Info, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	n := t.nodes[id]
+	if n == nil {
+		return nil, false
+	}
+	out := make([]nodes.Info, len(n.children))
+	for i, c := range n.children {
+		out[i] = t.info(c, d)
+	}
+	return out, true
+}
+
+// Path returns the ids of the node itself, its parent, and so on up to the root.
+func (t *Tree) Path(id string) ([]string, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var out []string
+	for n := t.nodes[id]; n != nil; n = n.parent {
+		out = append(out, n.spec.ID)
+	}
+	return out, len(out) > 0
+}
+
+// Walk calls f for all nodes, parents first, in order, until it returns false. f
+// must be quick and not call the tree.
+func (t *Tree) Walk(f func(id, typ string) bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	walk(t.root, f)
+}
+
+func walk(n *node, f func(id, typ string) bool) bool {
+	if !f(n.spec.ID, n.typ.Name) {
+		return false
+	}
+	for _, c := range n.children {
+		if !walk(c, f) {
+			return false
+		}
+	}
+	return true
+}
+
+// Spec returns a node as it was configured. Its parameters must not be changed.
+func (t *Tree) Spec(id string) (nodes.Spec, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	n := t.nodes[id]
+	if n == nil {
+		return nodes.Spec{}, false
+	}
+	return n.spec, true
+}
+
+// Owner returns the id of the connecting node at or above a node.
+func (t *Tree) Owner(id string) (string, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for n := t.nodes[id]; n != nil; n = n.parent {
+		if n.typ.Connects {
+			return n.spec.ID, true
+		}
+	}
+	return "", false
+}
+
+// Export returns a copy of the root with everything below.
+func (t *Tree) Export() *nodes.Node {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.root.export(nil)
+}

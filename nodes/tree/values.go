@@ -1,0 +1,223 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+)
+
+// notice is a change to be told to a watcher.
+type notice struct {
+	w *watcher
+	r nodes.Reading
+}
+
+// report stores readings of a device's nodes and tells those who watch. Reports
+// of one device are told in the order in which they are stored.
+func (t *Tree) report(d *device, list []nodes.Reading) {
+	d.reporting.Lock()
+	defer d.reporting.Unlock()
+	var notices []notice
+	t.mu.Lock()
+	for i := range list {
+		if n := t.nodes[list[i].Node]; n != nil && n.owner == d {
+			notices = t.store(n, list[i], notices)
+		}
+	}
+	t.mu.Unlock()
+	for _, x := range notices {
+		x.w.notify(x.r)
+	}
+}
+
+// store keeps a reading; the tree is locked. After a failure the last good fields
+// stay.
+func (t *Tree) store(n *node, r nodes.Reading, notices []notice) []notice {
+	old := n.last
+	if r.Err != nil && len(r.Fields) == 0 {
+		r.Fields = old.Fields
+	} else {
+		n.at = now()
+		if r.MaxAge > 0 {
+			for i := range r.Fields {
+				r.Fields[i].QoS |= nodes.AutomaticReadout
+			}
+		}
+	}
+	n.last = r
+	for up := n; ; up = up.parent {
+		if len(up.watchers) > 0 {
+			if diff, any := difference(&old, &r); any {
+				diff.Node = up.spec.ID
+				for _, w := range up.watchers {
+					notices = append(notices, notice{w, diff})
+				}
+			}
+		}
+		if !up.typ.Part || up.parent == nil {
+			return notices
+		}
+	}
+}
+
+// difference returns what a watcher has to learn: the fields whose value or
+// quality changed, and the error. After a failure all fields are flagged.
+func difference(old, r *nodes.Reading) (nodes.Reading, bool) {
+	out := nodes.Reading{Err: r.Err, MaxAge: r.MaxAge}
+	failed, before := r.Err != nil, old.Err != nil
+	for i := range r.Fields {
+		f := &r.Fields[i]
+		if failed == before && old.Node != "" && same(old.Fields, i, f) {
+			continue
+		}
+		shown := *f
+		if failed {
+			shown.QoS |= nodes.Erroneous
+		}
+		out.Fields = append(out.Fields, shown)
+	}
+	return out, len(out.Fields) > 0 || failed != before || failed && r.Err.Error() != old.Err.Error()
+}
+
+// same tells whether a field is as before. Fields nearly always keep their place.
+func same(old []nodes.Field, i int, f *nodes.Field) bool {
+	if i >= len(old) || old[i].Name != f.Name {
+		i = slices.IndexFunc(old, func(o nodes.Field) bool { return o.Name == f.Name })
+		if i < 0 {
+			return false
+		}
+	}
+	return old[i].Value == f.Value && old[i].QoS == f.QoS && old[i].Writable == f.Writable
+}
+
+// parts calls f for the node and, in order, the nodes that describe a part of it.
+func parts(n *node, f func(*node)) {
+	f(n)
+	for _, c := range n.children {
+		if c.typ.Part {
+			parts(c, f)
+		}
+	}
+}
+
+// readable tells whether a node can be asked for values.
+func readable(n *node) bool { return n.typ.Caps&nodes.CanRead != 0 }
+
+// Current returns a node's last values: for a device those of all its parts. A
+// value older than its node's MaxAge carries the warning flag, after a failed
+// attempt the last good one carries the error flag beside Err; what was never read
+// is named in Err. fresh tells whether none of this is so. ok is false when the
+// node does not exist or has no values of its own. The fields are shared and must
+// not be changed.
+func (t *Tree) Current(id string) (r nodes.Reading, fresh, ok bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	n := t.nodes[id]
+	if n == nil || !readable(n) {
+		return nodes.Reading{}, false, false
+	}
+	r, fresh = current(n, now())
+	return r, fresh, true
+}
+
+// current computes Current; the tree is locked for reading.
+func current(n *node, at time.Time) (r nodes.Reading, fresh bool) {
+	count := 0
+	parts(n, func(*node) { count++ })
+	if count == 1 {
+		return shown(n, at)
+	}
+	r.Node = n.spec.ID
+	fresh = true
+	var failures []failure
+	first := true
+	r.Fields = make([]nodes.Field, 0, count)
+	parts(n, func(p *node) {
+		if p == n && p.last.Node == "" {
+			return // a device without fields of its own
+		}
+		one, ok := shown(p, at)
+		fresh = fresh && ok
+		r.Fields = append(r.Fields, one.Fields...)
+		if one.Err != nil {
+			failures = append(failures, failure{p.spec.Name, one.Err})
+		}
+		if first || one.MaxAge < r.MaxAge {
+			r.MaxAge, first = one.MaxAge, false
+		}
+	})
+	r.Err = joined(n, failures)
+	return r, fresh
+}
+
+// shown is a node's own last reading with its flags.
+func shown(n *node, at time.Time) (nodes.Reading, bool) {
+	r := n.last
+	r.Node = n.spec.ID
+	switch {
+	case n.last.Node == "":
+		r.Err = nodes.Errorf(nodes.Unreachable, "read", nodes.Ref{ID: n.spec.ID}, n.spec.Name+" has not been read yet")
+		return r, false
+	case r.Err != nil:
+		r.Fields = flagged(r.Fields, nodes.Erroneous)
+		return r, false
+	case r.MaxAge > 0 && at.Sub(n.at) > r.MaxAge:
+		r.Fields = flagged(r.Fields, nodes.Warning)
+		return r, false
+	}
+	return r, true
+}
+
+func flagged(fields []nodes.Field, q nodes.QoS) []nodes.Field {
+	out := slices.Clone(fields)
+	for i := range out {
+		out[i].QoS |= q
+	}
+	return out
+}
+
+// failure is why a part could not be read.
+type failure struct {
+	part string
+	err  error
+}
+
+// joined makes one error of those of a device's parts.
+func joined(n *node, list []failure) error {
+	if len(list) == 0 {
+		return nil
+	}
+	first := list[0].err
+	alike := true
+	for _, f := range list {
+		alike = alike && f.err.Error() == first.Error()
+	}
+	if len(list) == 1 || alike {
+		return first
+	}
+	const most = 3
+	text := ""
+	for i, f := range list {
+		if i == most {
+			text += fmt.Sprintf("; and %d more", len(list)-most)
+			break
+		}
+		if i > 0 {
+			text += "; "
+		}
+		text += f.part + ": " + cause(f.err)
+	}
+	return nodes.Errorf(nodes.KindOf(first), "read", nodes.Ref{ID: n.spec.ID}, text)
+}
+
+// cause is the text of an error without operation and node.
+func cause(err error) string {
+	var e *nodes.Error
+	if errors.As(err, &e) && e.Err != nil {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
