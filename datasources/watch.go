@@ -1,0 +1,82 @@
+package datasources
+
+import (
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/sniffer"
+)
+
+// Watch tells of changes from now on, until stop is called, which may be done
+// more than once and from anywhere but Notify. The right to read is checked again
+// at each change.
+func (c *Catalog) Watch(who nodes.Caller, w nodes.Watch) (stop func(), err error) {
+	shares, err := c.shares(who, "watch", w.Refs)
+	if err != nil {
+		return nil, err
+	}
+	stops := make([]func(), 0, len(shares))
+	for _, s := range shares {
+		stops = append(stops, s.tree.Watch(s.ids, w.Interval, func(r nodes.Reading) {
+			for _, ref := range s.refs[r.Node] {
+				if c.May(who, nodes.See|nodes.Read, ref) {
+					w.Notify(ref, r)
+				}
+			}
+		}))
+	}
+	return func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}, nil
+}
+
+// Subscribe tells of the events of a source from now on, until stop is called.
+// Only events of nodes that the caller may see are told. notify is called in
+// order, must not block, and must not call back.
+func (c *Catalog) Subscribe(who nodes.Caller, source string, notify func(nodes.Event)) (stop func(), err error) {
+	t, err := c.source(who, "subscribe", source)
+	if err != nil {
+		return nil, err
+	}
+	return t.Subscribe(func(e nodes.Event) {
+		if c.May(who, nodes.See, e.Info.Ref) {
+			e.Info = c.seen(who, e.Info)
+			notify(e)
+		}
+	}), nil
+}
+
+// Sniff listens to the traffic of a node until expires: that of the whole
+// connection for the node that owns it, else only what concerns the node and what
+// is below it. The caller must close the subscription.
+func (c *Catalog) Sniff(who nodes.Caller, ref nodes.Ref, expires time.Time) (*sniffer.Subscription, error) {
+	t, err := c.node(who, "listen to", ref, nodes.Listen)
+	if err != nil {
+		return nil, err
+	}
+	spec, _ := t.Spec(ref.ID)
+	typ, _ := t.Type(spec.Type)
+	owner, ok := t.Owner(ref.ID)
+	if !ok || typ.Caps&nodes.CanSniff == 0 {
+		return nil, nodes.Errorf(nodes.NotAcceptable, "listen to", ref, "this node has no traffic of its own; choose its gateway")
+	}
+	tap := c.tap(owner)
+	if tap == nil {
+		return nil, nodes.Errorf(nodes.Unreachable, "listen to", ref, "the device is not open yet; its message says why")
+	}
+	var accept func(string) bool
+	if owner != ref.ID {
+		accept = func(node string) bool {
+			path, _ := t.Path(node)
+			for _, id := range path {
+				if id == ref.ID {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	return tap.Subscribe(expires, 0, accept), nil
+}
