@@ -19,8 +19,7 @@ func fails(t *testing.T, a Account, want FailureKind, words ...string) {
 	t.Helper()
 	s, err := Dial(within(t, 20*time.Second), a)
 	if err == nil {
-		s.st.Abort(errors.New("test"))
-		s.st.Run(context.Background())
+		s.Close()
 		t.Fatalf("connected; want %s", want)
 	}
 	var f *Failure

@@ -1,7 +1,6 @@
 package xmppface
 
 import (
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -19,7 +18,13 @@ type routes struct {
 	serve   map[string]ext.Extension
 	receive map[string]ext.Receiver
 	leavers []ext.Leaver
+	// presence is what extensions add to our presence.
+	presence []byte
 }
+
+// announcer is an extension that adds an element to our presence, such as entity
+// capabilities.
+type announcer interface{ Presence() []byte }
 
 func newRoutes(extensions []ext.Extension) (*routes, error) {
 	r := &routes{serve: make(map[string]ext.Extension), receive: make(map[string]ext.Receiver)}
@@ -36,6 +41,9 @@ func newRoutes(extensions []ext.Extension) (*routes, error) {
 		}
 		if l, ok := x.(ext.Leaver); ok {
 			r.leavers = append(r.leavers, l)
+		}
+		if a, ok := x.(announcer); ok {
+			r.presence = append(r.presence, a.Presence()...)
 		}
 	}
 	return r, nil
@@ -106,6 +114,10 @@ func (s *Session) iq(e *wire.Element) {
 	who := s.sender(from)
 	if x == nil || who == nil {
 		s.respond(from, id, nil, &ext.StanzaError{Type: "cancel", Condition: "service-unavailable"})
+		return
+	}
+	if s.st.Congested() {
+		s.respond(from, id, nil, congested)
 		return
 	}
 	var entry *set
@@ -225,26 +237,29 @@ func (s *Session) left(from string) {
 	}
 }
 
-// respond sends the answer to an iq; it never waits.
+// respond sends the answer to an iq; it never waits. An answer for which there is
+// no room becomes an error that says so.
 func (s *Session) respond(to, id string, payload []byte, failure *ext.StanzaError) {
 	b := append(make([]byte, 0, 192), "<iq"...)
 	b = wire.AppendOptional(b, "to", to)
 	b = wire.AppendAttr(b, "id", id)
 	if failure != nil {
 		b = append(b, " type='error'>"...)
-		b = failure.Append(b)
-	} else {
-		b = append(b, " type='result'>"...)
+		s.st.Reply(failure.Append(b), endIQ)
+		return
 	}
-	if failure != nil {
-		payload = nil
-	}
-	err := s.st.Reply(b, payload, endIQ)
-	if errors.Is(err, stream.ErrTooLarge) {
+	b = append(b, " type='result'>"...)
+	switch err := s.st.Send(b, payload, endIQ); err {
+	case stream.ErrTooLarge:
 		s.respond(to, id, nil, &ext.StanzaError{Type: "cancel", Condition: "policy-violation",
 			Text: "the answer would be larger than 256 KiB: ask for less at a time"})
+	case stream.ErrFull:
+		s.respond(to, id, nil, congested)
 	}
 }
+
+var congested = &ext.StanzaError{Type: "wait", Condition: "resource-constraint",
+	Text: "more answers wait to be sent than the connection takes; try again"}
 
 // message handles a received message.
 func (s *Session) message(e *wire.Element) {

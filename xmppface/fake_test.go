@@ -20,7 +20,7 @@ import (
 const fakeHeader = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='1' from='localhost' version='1.0'>"
 
 // scripted is a server that says fixed things to one client after the other.
-func scripted(t *testing.T, script func(c net.Conn, hear func(until string))) Account {
+func scripted(t *testing.T, script func(c net.Conn, hear func(until string) string)) Account {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -44,27 +44,28 @@ func scripted(t *testing.T, script func(c net.Conn, hear func(until string))) Ac
 }
 
 // hearing returns a function that reads until a text has come.
-func hearing(c net.Conn) func(string) {
+func hearing(c net.Conn) func(string) string {
 	r := bufio.NewReader(c)
-	return func(until string) {
+	return func(until string) string {
 		var heard strings.Builder
 		for !strings.HasSuffix(heard.String(), until) {
 			b, err := r.ReadByte()
 			if err != nil {
-				return
+				break
 			}
 			heard.WriteByte(b)
 		}
+		return heard.String()
 	}
 }
 
 const offerTLS = fakeHeader + "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls></stream:features>"
 
 // secured scripts a server with TLS.
-func secured(t *testing.T, host string, script func(c net.Conn, hear func(string))) Account {
+func secured(t *testing.T, host string, script func(c net.Conn, hear func(string) string)) Account {
 	ca := xmpptest.NewCA(t)
 	cfg := ca.Server(t, host)
-	a := scripted(t, func(c net.Conn, hear func(string)) {
+	a := scripted(t, func(c net.Conn, hear func(string) string) {
 		hear("'>")
 		io.WriteString(c, offerTLS)
 		hear("/>")
@@ -85,7 +86,7 @@ func TestUnauthenticatedSession(t *testing.T) {
 		"<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>": Lost,
 	} {
 		t.Run(features, func(t *testing.T) {
-			a := secured(t, "localhost", func(c net.Conn, hear func(string)) {
+			a := secured(t, "localhost", func(c net.Conn, hear func(string) string) {
 				hear("'>")
 				io.WriteString(c, fakeHeader+features)
 				hear("</stream:stream>")
@@ -102,7 +103,7 @@ func TestNoEncryption(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			heard := make(chan string, 1)
-			a := scripted(t, func(c net.Conn, hear func(string)) {
+			a := scripted(t, func(c net.Conn, hear func(string) string) {
 				hear("'>")
 				io.WriteString(c, fakeHeader+features)
 				b := make([]byte, 1000)
@@ -121,7 +122,7 @@ func TestNoEncryption(t *testing.T) {
 }
 
 func TestBytesAfterProceed(t *testing.T) {
-	a := scripted(t, func(c net.Conn, hear func(string)) {
+	a := scripted(t, func(c net.Conn, hear func(string) string) {
 		hear("'>")
 		io.WriteString(c, offerTLS)
 		hear("/>")
@@ -134,12 +135,12 @@ func TestBytesAfterProceed(t *testing.T) {
 }
 
 func TestWrongCertificateName(t *testing.T) {
-	a := secured(t, "example.org", func(net.Conn, func(string)) {})
+	a := secured(t, "example.org", func(net.Conn, func(string) string) {})
 	fails(t, a, CertName, "localhost")
 }
 
 func TestNegotiationTooLarge(t *testing.T) {
-	a := scripted(t, func(c net.Conn, hear func(string)) {
+	a := scripted(t, func(c net.Conn, hear func(string) string) {
 		hear("'>")
 		io.WriteString(c, fakeHeader+"<stream:features><x>")
 		for range 1000 {
@@ -161,7 +162,7 @@ func TestLoginThatServerCutsShort(t *testing.T) {
 		"something else":  "<iq/>",
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := secured(t, "localhost", func(c net.Conn, hear func(string)) {
+			a := secured(t, "localhost", func(c net.Conn, hear func(string) string) {
 				hear("'>")
 				io.WriteString(c, fakeHeader+"<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism><mechanism>SCRAM-SHA-256</mechanism></mechanisms></stream:features>")
 				hear("</auth>")
@@ -176,7 +177,7 @@ func TestLoginThatServerCutsShort(t *testing.T) {
 }
 
 func TestOnlyPlainIsOffered(t *testing.T) {
-	a := secured(t, "localhost", func(c net.Conn, hear func(string)) {
+	a := secured(t, "localhost", func(c net.Conn, hear func(string) string) {
 		hear("'>")
 		io.WriteString(c, fakeHeader+"<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism></mechanisms></stream:features>")
 		io.Copy(io.Discard, c)
@@ -290,6 +291,7 @@ func TestTooManyRequests(t *testing.T) {
 	release := make(chan struct{})
 	s, server := logged(t, xmpptest.NewEcho(40), &served{serve: func(r *ext.Request) { <-release; r.Result(nil) }})
 	start(t, s.Run)
+	t.Cleanup(func() { server.Close() })
 	defer close(release)
 	for range senderJobs + 2 { // one is with the handler
 		io.WriteString(server, "<iq type='get' id='1' from='a@b/c'><ask xmlns='"+testNS+"'/></iq>")
@@ -307,5 +309,59 @@ func TestTooManyRequests(t *testing.T) {
 	}
 	if got := heard.String(); strings.Count(got, "resource-constraint") != 1 || !strings.Contains(got, "type='wait'") {
 		t.Errorf("heard %s", got)
+	}
+}
+
+// TestCongested: when answers pile up because the server takes them too slowly,
+// further requests are refused, and the connection stays.
+func TestCongested(t *testing.T) {
+	s, server := logged(t, xmpptest.NewEcho(200<<10))
+	start(t, s.Run)
+	t.Cleanup(func() { server.Close() })
+	const n = 60 // 12 MB of answers
+	for range n {
+		io.WriteString(server, "<iq type='get' id='1' from='a@b/c'><echo xmlns='"+xmpptest.EchoNS+"'/></iq>")
+		time.Sleep(100 * time.Microsecond)
+	}
+	io.WriteString(server, "<iq type='get' id='last' from='a@b/c'><x xmlns='urn:unknown'/></iq>")
+	server.SetReadDeadline(time.Now().Add(10 * time.Second))
+	results, refused := 0, 0
+	d := xml.NewDecoder(server)
+	for last := false; !last; {
+		tok, err := d.Token()
+		if err != nil {
+			t.Fatalf("after %d results and %d refusals: %v", results, refused, err)
+		}
+		start, ok := tok.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		switch start.Name.Local {
+		case "echo":
+			results++
+		case "resource-constraint":
+			refused++
+		case "service-unavailable":
+			last = true
+		}
+	}
+	if results == 0 || refused == 0 || results+refused != n {
+		t.Errorf("%d results and %d refusals of %d", results, refused, n)
+	}
+}
+
+func TestPresenceHolds(t *testing.T) {
+	s, server := logged(t, Extensions(Program{Name: "n"})...)
+	s.a.Priority = -1
+	start(t, s.Run)
+	t.Cleanup(func() { server.Close() })
+	server.SetReadDeadline(time.Now().Add(5 * time.Second))
+	hear := hearing(server)
+	_, id, _ := strings.Cut(hear("</iq>"), "id='")
+	id, _, _ = strings.Cut(id, "'")
+	io.WriteString(server, "<iq type='result' id='"+id+"'/>")
+	heard := hear("</presence>")
+	if !strings.HasPrefix(heard, "<presence><priority>-1</priority><c xmlns='http://jabber.org/protocol/caps'") {
+		t.Errorf("presence: %s", heard)
 	}
 }

@@ -58,6 +58,7 @@ func (s *Session) greet(ctx context.Context) {
 	if s.a.Priority != 0 {
 		b = append(b, "<priority>"+strconv.Itoa(s.a.Priority)+"</priority>"...)
 	}
+	b = append(b, s.routes.presence...)
 	s.send(ctx, "presence", append(b, "</presence>"...))
 	s.roster.mu.Lock()
 	defer s.roster.mu.Unlock()

@@ -148,6 +148,14 @@ func (s *Session) Run(ctx context.Context) error {
 	return s.why
 }
 
+// Close ends the session at once; Run, if it was called, returns then. To part
+// from the server in good manner, end the context of Run.
+func (s *Session) Close() {
+	err := &Failure{Kind: Lost, Text: "the connection was closed here"}
+	s.over(err)
+	s.st.Abort(err)
+}
+
 // handlerGrace is how long handlers may take to return when all is over.
 const handlerGrace = 5 * time.Second
 

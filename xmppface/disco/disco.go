@@ -1,7 +1,10 @@
 package disco
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"slices"
 
 	"github.com/fieldhub/hub/nodes"
@@ -41,42 +44,84 @@ func (i Info) First(features ...string) string {
 // Item is something that belongs to an entity.
 type Item struct{ JID, Node, Name string }
 
-type extension struct{ info []byte }
+type extension struct{ info, caps, node []byte }
 
 // New makes the extension of an entity with that name that serves those
 // extensions, itself included.
 func New(name string, mounted ...ext.Extension) ext.Extension {
-	features := []string{NSInfo, NSItems}
+	features := []string{NSInfo, NSItems, nsCaps}
 	for _, x := range mounted {
 		features = append(features, x.Spaces()...)
 	}
 	slices.Sort(features)
-	b := []byte("<query xmlns='" + NSInfo + "'><identity category='client' type='bot'")
-	b = wire.AppendOptional(b, "name", name)
-	b = append(b, "/>"...)
-	for _, f := range slices.Compact(features) {
-		b = append(b, "<feature"...)
-		b = wire.AppendAttr(b, "var", f)
-		b = append(b, "/>"...)
+	info := Info{[]Identity{{"client", "bot", name}}, slices.Compact(features)}
+	ver := hash(info)
+	caps := wire.AppendAttr([]byte("<c xmlns='"+nsCaps+"' hash='sha-1'"), "node", capsNode)
+	caps = wire.AppendAttr(caps, "ver", ver)
+	return &extension{
+		info: appendInfo(nil, info, ""),
+		node: appendInfo(nil, info, capsNode+"#"+ver),
+		caps: append(caps, "/>"...),
 	}
-	return extension{append(b, "</query>"...)}
 }
 
+func appendInfo(b []byte, info Info, node string) []byte {
+	b = append(b, "<query xmlns='"+NSInfo+"'"...)
+	b = wire.AppendOptional(b, "node", node)
+	b = append(b, '>')
+	for _, i := range info.Identities {
+		b = wire.AppendAttr(append(b, "<identity"...), "category", i.Category)
+		b = wire.AppendAttr(b, "type", i.Type)
+		b = append(wire.AppendOptional(b, "name", i.Name), "/>"...)
+	}
+	for _, f := range info.Features {
+		b = append(wire.AppendAttr(append(b, "<feature"...), "var", f), "/>"...)
+	}
+	return append(b, "</query>"...)
+}
+
+// Names of entity capabilities (XEP-0115).
+const (
+	nsCaps   = "http://jabber.org/protocol/caps"
+	capsNode = "urn:fieldhub:hub"
+)
+
+// hash returns the verification string of XEP-0115, 5.1, by which clients that
+// have seen the same answer elsewhere need not ask. Both lists are sorted.
+func hash(info Info) string {
+	var b []byte
+	for _, i := range info.Identities {
+		b = append(b, i.Category+"/"+i.Type+"//"+i.Name+"<"...)
+	}
+	for _, f := range info.Features {
+		b = append(b, f+"<"...)
+	}
+	sum := sha1.Sum(b)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// Presence returns the capabilities, which go with our presence.
+func (x *extension) Presence() []byte { return x.caps }
+
 // Spaces returns the namespaces.
-func (extension) Spaces() []string { return []string{NSInfo, NSItems} }
+func (*extension) Spaces() []string { return []string{NSInfo, NSItems} }
 
 // Serve answers. There are no nodes and no items: what a hub has is asked for in
 // the namespaces of its features.
-func (x extension) Serve(r *ext.Request) {
+func (x *extension) Serve(r *ext.Request) {
+	node := r.Payload.Attr("node")
+	byHash := node != "" && r.Space() == NSInfo && bytes.Contains(x.node, wire.AppendAttr(nil, "node", node))
 	switch {
 	case r.Type != "get" || r.Payload.Name.Local != "query":
 		r.Fail(nodes.Errorf(nodes.Unsupported, "disco", nodes.Ref{}, "only query, by get"))
-	case r.Payload.Attr("node") != "":
+	case byHash:
+		r.Result(bytes.Clone(x.node))
+	case node != "":
 		r.Fail(nodes.Errorf(nodes.NotFound, "disco", nodes.Ref{}, "there is no such node"))
 	case r.Space() == NSItems:
 		r.Result([]byte("<query xmlns='" + NSItems + "'/>"))
 	default:
-		r.Result(append([]byte(nil), x.info...))
+		r.Result(bytes.Clone(x.info))
 	}
 }
 

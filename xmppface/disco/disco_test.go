@@ -34,7 +34,7 @@ func TestServe(t *testing.T) {
 	for _, tt := range []struct{ typ, payload, want, condition string }{
 		{"get", "<query xmlns='" + NSInfo + "'/>", "<query xmlns='http://jabber.org/protocol/disco#info'>" +
 			"<identity category='client' type='bot' name='Boiler &amp; room'/>" +
-			"<feature var='http://jabber.org/protocol/disco#info'/><feature var='http://jabber.org/protocol/disco#items'/>" +
+			"<feature var='http://jabber.org/protocol/caps'/><feature var='http://jabber.org/protocol/disco#info'/><feature var='http://jabber.org/protocol/disco#items'/>" +
 			"<feature var='urn:a:1'/><feature var='urn:b:1'/></query>", ""},
 		{"get", "<query xmlns='" + NSItems + "'/>", "<query xmlns='http://jabber.org/protocol/disco#items'/>", ""},
 		{"get", "<query xmlns='" + NSInfo + "' node='x'/>", "", "item-not-found"},
@@ -56,7 +56,7 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := parseInfo(e)
-	want := Info{[]Identity{{"client", "bot", "n"}}, []string{NSInfo, NSItems, "urn:b:1"}}
+	want := Info{[]Identity{{"client", "bot", "n"}}, []string{nsCaps, NSInfo, NSItems, "urn:b:1"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -72,6 +72,31 @@ func TestParse(t *testing.T) {
 	}
 	if len(parseItems(nil)) > 0 || len(parseInfo(nil).Features) > 0 {
 		t.Error("something out of nothing")
+	}
+}
+
+// TestHash checks the example of XEP-0115, 5.2.
+func TestHash(t *testing.T) {
+	info := Info{[]Identity{{"client", "pc", "Exodus 0.9.1"}}, []string{nsCaps, NSInfo, NSItems, "http://jabber.org/protocol/muc"}}
+	if got, want := hash(info), "QgayPKawpkPSDYmwT/WM94uAlu0="; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestCapabilities(t *testing.T) {
+	x := New("n", mounted{"urn:b:1"})
+	c, err := wire.Parse(string(x.(interface{ Presence() []byte }).Presence()))
+	if err != nil || c.Name.Space != nsCaps || c.Attr("hash") != "sha-1" {
+		t.Fatalf("got %+v, %v", c, err)
+	}
+	node := c.Attr("node") + "#" + c.Attr("ver")
+	answer, condition := serve(t, x, "get", string(query(NSInfo, node)))
+	e, err := wire.Parse(answer)
+	if err != nil || condition != "" || e.Attr("node") != node || hash(parseInfo(e)) != c.Attr("ver") {
+		t.Errorf("asked for %s: %s %s %v", node, answer, condition, err)
+	}
+	if _, condition := serve(t, x, "get", string(query(NSInfo, "urn:fieldhub"))); condition != "item-not-found" {
+		t.Errorf("asked for a part of the node: %q", condition)
 	}
 }
 

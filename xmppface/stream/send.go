@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -60,6 +61,10 @@ func (s *Stream) SendCtx(ctx context.Context, parts ...[]byte) error {
 		}
 	}
 }
+
+// Congested tells that what waits has reached the size of the queue, so that
+// [Stream.Send] would fail: a time to refuse what leads to more.
+func (s *Stream) Congested() bool { return s.Queued() >= s.o.Queue }
 
 // Queued returns how many bytes wait to be written.
 func (s *Stream) Queued() int {
@@ -159,6 +164,9 @@ func (s *Stream) Run(ctx context.Context) error {
 	defer stop()
 	var spare []byte
 	for {
+		// Whoever is about to send may do so first: fewer, larger writes cost the
+		// server much less, and no time is waited for it.
+		runtime.Gosched()
 		s.mu.Lock()
 		batch := s.out
 		s.out = spare[:0]

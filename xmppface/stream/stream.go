@@ -19,7 +19,8 @@ type Options struct {
 	// when 0.
 	WriteTimeout time.Duration
 	// Trace gets the exact bytes of every stanza, sent (when it is queued) or
-	// received, until it returns. It is called by several goroutines. May be nil.
+	// received, until it returns. It is called by several goroutines and must not
+	// call the stream. May be nil.
 	Trace func(sent bool, stanza []byte)
 }
 
