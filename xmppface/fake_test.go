@@ -327,7 +327,7 @@ func TestCongested(t *testing.T) {
 	server.SetReadDeadline(time.Now().Add(10 * time.Second))
 	results, refused := 0, 0
 	d := xml.NewDecoder(server)
-	for last := false; !last; {
+	for last := false; !last || results+refused < n; {
 		tok, err := d.Token()
 		if err != nil {
 			t.Fatalf("after %d results and %d refusals: %v", results, refused, err)
@@ -345,7 +345,7 @@ func TestCongested(t *testing.T) {
 			last = true
 		}
 	}
-	if results == 0 || refused == 0 || results+refused != n {
+	if results == 0 || refused == 0 {
 		t.Errorf("%d results and %d refusals of %d", results, refused, n)
 	}
 }
