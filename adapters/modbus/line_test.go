@@ -3,6 +3,7 @@ package modbus
 import (
 	"context"
 	"errors"
+	"flag"
 	"net"
 	"strconv"
 	"strings"
@@ -15,7 +16,14 @@ import (
 	"github.com/fieldhub/hub/adapters/modbus/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Tests wait more than they work: many at a time do not disturb each other.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // serve runs a server until the test ends and returns its port.
 func serve(t testing.TB, s *modbustest.Server) int {

@@ -65,9 +65,10 @@ func (d *device) ask(u *unit, t wire.Table, b batch, urgent bool) bool {
 
 // patience is how long to wait for a unit. One that has been silent before gets
 // only a multiple of what others lately took, so that it does not hold them up;
-// should its answer come late, that is heard and it gets the full time.
+// should its answer come late, that is heard and it gets the full time, as it
+// does now and then in any case.
 func (d *device) patience(u *unit) time.Duration {
-	if u.failures < 2 || u.slow {
+	if u.failures < 2 || u.failures%4 == 0 || u.slow {
 		return d.cfg.timeout
 	}
 	return min(d.cfg.timeout, max(d.timing.probe, 8*d.slowest))
@@ -164,6 +165,9 @@ func batchOf(items []item) batch {
 func (d *device) refuse(u *unit, b batch, r wire.ReadRequest, cause error) {
 	text := d.where(u, r) + ": " + cause.Error()
 	err := failure(nodes.NotAcceptable, u.id, text)
+	if u.refused[r.Table] == 0 { // one message for a table, not one for each request
+		d.host.Fault(u.id, nodes.Message{Severity: nodes.SeverityError, EventID: refusedEvent(r.Table), Text: text})
+	}
 	d.out = d.out[:0]
 	for _, it := range b.items {
 		p := it.point
@@ -173,7 +177,6 @@ func (d *device) refuse(u *unit, b batch, r wire.ReadRequest, cause error) {
 		}
 		d.out = append(d.out, nodes.Reading{Node: p.id, Err: err, MaxAge: p.maxAge})
 	}
-	d.host.Fault(u.id, nodes.Message{Severity: nodes.SeverityError, EventID: refusedEvent(r.Table), Text: text})
 	d.host.Report(d.out)
 	for i, it := range b.items {
 		d.answerAll(it.point, d.out[i])
