@@ -3,6 +3,7 @@ package xmppface
 import (
 	"context"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
@@ -39,7 +40,8 @@ type Account struct {
 	// is called by several goroutines. May be nil.
 	Trace func(sent bool, stanza []byte)
 
-	now func() time.Time // for tests of certificates; time.Now when nil
+	now      func() time.Time // for tests of certificates; time.Now when nil
+	resolver *net.Resolver    // for tests; the system's when nil
 }
 
 func (a *Account) fill() (jid.JID, error) {
@@ -61,6 +63,9 @@ func (a *Account) fill() (jid.JID, error) {
 	}
 	if a.Log == nil {
 		a.Log = slog.Default()
+	}
+	if a.resolver == nil {
+		a.resolver = net.DefaultResolver
 	}
 	if a.now == nil {
 		a.now = time.Now

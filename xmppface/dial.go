@@ -50,11 +50,11 @@ func dialTCP(ctx context.Context, a *Account, domain string) (net.Conn, string, 
 	servers := []string{a.Server}
 	if a.Server == "" {
 		var err error
-		if servers, err = lookup(ctx, domain); err != nil {
+		if servers, err = lookup(ctx, a.resolver, domain); err != nil {
 			return nil, domain, err
 		}
 	}
-	d := net.Dialer{Timeout: 10 * time.Second}
+	d := net.Dialer{Timeout: 10 * time.Second, Resolver: a.resolver}
 	var first error
 	failed := servers[0]
 	for _, server := range servers {
@@ -76,10 +76,9 @@ func dialTCP(ctx context.Context, a *Account, domain string) (net.Conn, string, 
 }
 
 // lookup finds the servers of a domain (RFC 6120, 3.2).
-func lookup(ctx context.Context, domain string) ([]string, error) {
+func lookup(ctx context.Context, r *net.Resolver, domain string) ([]string, error) {
 	short, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	var r net.Resolver
 	_, records, err := r.LookupSRV(short, "xmpp-client", "tcp", domain)
 	if err != nil || len(records) == 0 {
 		return []string{net.JoinHostPort(domain, "5222")}, ctx.Err()
