@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/stream"
 	"github.com/fieldhub/hub/xmppface/xmpptest"
 )
@@ -175,6 +176,75 @@ func TestBrokerRestarts(t *testing.T) {
 	// connection; what follows is said once, not at each attempt.
 	if n := len(kinds); n < 6 || n > 9 || kinds[0] != "online" || kinds[n-2] != "online" || kinds[n-1] != "stopped" {
 		t.Errorf("states: %v", kinds)
+	}
+}
+
+// TestBrokerDiesUnderLoad: requests in both directions are released, late answers
+// do no harm, and the next session works.
+func TestBrokerDiesUnderLoad(t *testing.T) {
+	srv := xmpptest.Prosody(t, xmpptest.Options{})
+	held := make(chan *ext.Request, 64)
+	gone := make(chan struct{}, 100)
+	face, err := New(account(t, srv, "hub"), Options{First: 10 * time.Millisecond, Last: 50 * time.Millisecond}, xmpptest.NewEcho(100),
+		&served{serve: func(r *ext.Request) { held <- r }, gone: func(_ ext.Link, jid string) {
+			if jid == "" {
+				gone <- struct{}{}
+			}
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, face.Run)
+	hub, err := face.WaitOnline(within(t, 10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := account(t, srv, "client")
+	client := online(t, b)
+	failed := make(chan error, 64)
+	for range 64 {
+		go func() {
+			_, err := client.Ask(within(t, time.Minute), hub.Self(), "get", question)
+			failed <- err
+		}()
+	}
+	var requests []*ext.Request
+	for range 64 {
+		requests = append(requests, <-held)
+	}
+	srv.Kill()
+	for range 64 {
+		select {
+		case err := <-failed:
+			if nodes.KindOf(err) != nodes.Unreachable {
+				t.Errorf("a pending request: %v", err)
+			}
+		case <-time.After(2 * time.Second):
+			t.Fatal("a pending request was not released")
+		}
+	}
+	<-hub.Done()
+	select {
+	case <-gone:
+	case <-time.After(2 * time.Second):
+		t.Error("the extension was not told that all are gone")
+	}
+	for _, r := range requests {
+		r.Result([]byte("<late xmlns='" + testNS + "'/>"))
+		if err := r.Link.Tell(within(t, time.Second), r.Caller.Full, question); nodes.KindOf(err) != nodes.Unreachable {
+			t.Errorf("a message over the dead link: %v", err)
+		}
+	}
+	srv.Start(t)
+	for ctx := within(t, 10*time.Second); ; time.Sleep(5 * time.Millisecond) {
+		next, err := face.WaitOnline(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next != hub {
+			isAlive(t, online(t, b), next)
+			return
+		}
 	}
 }
 

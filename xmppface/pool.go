@@ -9,10 +9,11 @@ import (
 
 // Limits of a pool.
 const (
-	poolSlots  = 64      // handlers at the same time
-	poolJobs   = 2048    // jobs that wait
-	poolBytes  = 4 << 20 // size of the stanzas that wait
-	senderJobs = 512     // jobs of one sender that wait
+	poolSlots   = 64        // handlers at the same time
+	poolJobs    = 2048      // jobs that wait
+	poolBytes   = 4 << 20   // size of the stanzas that wait
+	senderJobs  = 256       // jobs of one sender that wait
+	senderBytes = 512 << 10 // size of the stanzas of one sender that wait
 )
 
 // pool runs jobs: those of one queue one after the other, those of different
@@ -31,6 +32,7 @@ type pool struct {
 // queue is the jobs of one sender.
 type queue struct {
 	jobs   []job
+	bytes  int
 	active bool // has a slot, or waits for one
 }
 
@@ -76,11 +78,13 @@ func (p *pool) stop(ctx context.Context, grace time.Duration) error {
 func (p *pool) add(q *queue, size int, must bool, do func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.open || !must && (p.jobs >= poolJobs || len(q.jobs) >= senderJobs || p.jobs > 0 && p.bytes+size > poolBytes) {
+	full := p.jobs >= poolJobs || p.bytes+size > poolBytes || len(q.jobs) >= senderJobs || q.bytes+size > senderBytes
+	if !p.open || full && !must {
 		return false
 	}
 	p.jobs++
 	p.bytes += size
+	q.bytes += size
 	q.jobs = append(q.jobs, job{do, size})
 	if q.active {
 		return true
@@ -110,7 +114,7 @@ func (p *pool) work(q *queue) {
 			q.jobs = nil // stop has forgotten them
 		}
 		if len(q.jobs) == 0 {
-			q.jobs, q.active = nil, false
+			q.jobs, q.bytes, q.active = nil, 0, false
 			if len(p.ready) == 0 {
 				p.free++
 				p.mu.Unlock()
@@ -125,6 +129,7 @@ func (p *pool) work(q *queue) {
 		q.jobs = q.jobs[1:]
 		p.jobs--
 		p.bytes -= j.size
+		q.bytes -= j.size
 		p.mu.Unlock()
 		j.do()
 		p.mu.Lock()
