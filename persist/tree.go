@@ -1,0 +1,177 @@
+package persist
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/nodes/tree"
+)
+
+// How long and how many source events are kept.
+const (
+	keepEvents = 7 * 24 * time.Hour
+	maxEvents  = 10_000
+)
+
+// TreeStore is the [tree.Store] of one data source.
+type TreeStore struct {
+	db     *DB
+	source string
+}
+
+var _ tree.Store = (*TreeStore)(nil)
+
+// Tree returns the store of a data source, which begins empty.
+func (db *DB) Tree(source string) *TreeStore { return &TreeStore{db, source} }
+
+func sourceOf(tx *bolt.Tx, name string) *bolt.Bucket {
+	if sources := tx.Bucket(bucketSources); sources != nil {
+		return sources.Bucket([]byte(name))
+	}
+	return nil
+}
+
+// makePath returns a bucket in buckets, which are made where missing.
+func makePath(tx *bolt.Tx, path ...[]byte) (*bolt.Bucket, error) {
+	b, err := tx.CreateBucketIfNotExists(path[0])
+	for _, name := range path[1:] {
+		if err != nil {
+			return nil, err
+		}
+		b, err = b.CreateBucketIfNotExists(name)
+	}
+	return b, err
+}
+
+// Load implements [tree.Store].
+func (s *TreeStore) Load() ([]tree.Record, error) {
+	var out []tree.Record
+	names := make(map[string]string)
+	err := s.db.view(func(tx *bolt.Tx) error {
+		source := sourceOf(tx, s.source)
+		if source == nil || source.Bucket(bucketNodes) == nil {
+			return nil
+		}
+		return source.Bucket(bucketNodes).ForEach(func(k, v []byte) error {
+			r, err := readNode(k, v, names)
+			if err != nil {
+				return fmt.Errorf("node %s: %w", k, err)
+			}
+			out = append(out, r)
+			return nil
+		})
+	})
+	return out, err
+}
+
+// Commit implements [tree.Store]. The shelves of deleted nodes are deleted too.
+func (s *TreeStore) Commit(b tree.Batch) error {
+	err := s.db.update(func(tx *bolt.Tx) error {
+		source, err := makePath(tx, bucketSources, []byte(s.source))
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.commitNodes(source, b), s.commitEvents(source, b.Events))
+	})
+	if err != nil {
+		return err
+	}
+	s.db.drop(s.source, b.Delete)
+	return nil
+}
+
+func (s *TreeStore) commitNodes(source *bolt.Bucket, b tree.Batch) error {
+	if len(b.Delete) == 0 && len(b.Put) == 0 {
+		return nil
+	}
+	records, err := source.CreateBucketIfNotExists(bucketNodes)
+	if err != nil {
+		return err
+	}
+	shelves := source.Bucket(bucketShelves)
+	for _, id := range b.Delete {
+		key := []byte(id)
+		if err := records.Delete(key); err != nil {
+			return err
+		}
+		if shelves != nil && shelves.Bucket(key) != nil {
+			if err := shelves.DeleteBucket(key); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range b.Put {
+		key := []byte(b.Put[i].Spec.ID)
+		if err := records.Put(key, seal(key, appendNode(nil, &b.Put[i]))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commitEvents appends events and removes those that are too old or too many.
+func (s *TreeStore) commitEvents(source *bolt.Bucket, list []nodes.Event) error {
+	if len(list) == 0 {
+		return nil
+	}
+	events, err := source.CreateBucketIfNotExists(bucketEvents)
+	if err != nil {
+		return err
+	}
+	events.FillPercent = 0.9 // only ever appended to
+	var number uint64
+	for i := range list {
+		if number, err = events.NextSequence(); err != nil {
+			return err
+		}
+		key := binary.BigEndian.AppendUint64(nil, number)
+		if err := events.Put(key, seal(key, appendEvent(nil, &list[i]))); err != nil {
+			return err
+		}
+	}
+	before := list[len(list)-1].Time.Add(-keepEvents)
+	c := events.Cursor()
+	for k, v := c.First(); len(k) == 8; k, v = c.First() {
+		if binary.BigEndian.Uint64(k)+maxEvents > number {
+			if e, err := readEvent(k, v); err == nil && !e.Time.Before(before) {
+				break
+			}
+		}
+		if err := c.Delete(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Events calls f for the kept events that are not older than since, oldest first,
+// until it returns false. Records that are damaged are left out.
+func (s *TreeStore) Events(since time.Time, f func(nodes.Event) bool) error {
+	return s.db.view(func(tx *bolt.Tx) error {
+		source := sourceOf(tx, s.source)
+		if source == nil || source.Bucket(bucketEvents) == nil {
+			return nil
+		}
+		c := source.Bucket(bucketEvents).Cursor()
+		for k, v := c.First(); k != nil; k, v = c.Next() {
+			e, err := readEvent(k, v)
+			if errors.Is(err, errNewer) {
+				return err
+			}
+			if err == nil && !e.Time.Before(since) && !f(e) {
+				break
+			}
+		}
+		return nil
+	})
+}
+
+// Shelf implements [tree.Store]. Like [DB.Shelf], but ends with its node.
+func (s *TreeStore) Shelf(device string) nodes.Shelf {
+	return s.db.shelf(shelfName{s.source, device})
+}
