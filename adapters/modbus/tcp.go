@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,8 +30,9 @@ type tcpLink struct {
 
 	conn     net.Conn
 	in       *bufio.Reader
-	answered bool // an answer came over this connection
-	deaf     int  // requests in a row without any frame coming back
+	answered bool           // an answer came over this connection
+	deaf     int            // requests in a row without any frame coming back
+	cutting  sync.WaitGroup // the end of a context may be cutting a request off
 
 	failures int       // connections in a row that came to nothing
 	cause    error     // of the last failure
@@ -148,8 +150,18 @@ func (t *tcpLink) once(c *call, adu []byte) ([]byte, error) {
 	if err := conn.SetDeadline(deadline); err != nil {
 		return nil, &brokenError{err}
 	}
-	stop := context.AfterFunc(c.ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
+	t.cutting.Add(1)
+	stop := context.AfterFunc(c.ctx, func() {
+		defer t.cutting.Done()
+		conn.SetDeadline(time.Unix(1, 0))
+	})
+	defer func() {
+		if stop() {
+			t.cutting.Done()
+		} else {
+			t.cutting.Wait() // else it would cut off the next request on a shared line
+		}
+	}()
 	c.tap.Tx(c.node, adu)
 	if c.tap.Active() {
 		c.tap.Note(sniffer.Tx, c.node, wire.DescribeRequest(adu))
@@ -168,13 +180,6 @@ func (t *tcpLink) once(c *call, adu []byte) ([]byte, error) {
 		case c.ctx.Err() != nil:
 			return nil, c.ctx.Err()
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			// The end of an earlier call's context may have moved the deadline.
-			if time.Now().Before(deadline) {
-				if err := conn.SetDeadline(deadline); err != nil {
-					return nil, &brokenError{err}
-				}
-				continue
-			}
 			if t.deaf++; t.deaf >= deafAfter {
 				c.tap.Note(sniffer.Warning, "", fmt.Sprintf("%d requests without an answer; connecting to %s anew", t.deaf, t.addr))
 				t.close()

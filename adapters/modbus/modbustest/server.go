@@ -89,11 +89,16 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	stop := context.AfterFunc(ctx, func() {
-		ln.Close()
-		s.Drop()
+	failed := make(chan struct{})
+	defer close(failed)
+	wg.Go(func() {
+		select {
+		case <-ctx.Done():
+			ln.Close()
+			s.Drop()
+		case <-failed:
+		}
 	})
-	defer stop()
 	for {
 		c, err := ln.Accept()
 		if err != nil {
