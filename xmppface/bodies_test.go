@@ -438,6 +438,28 @@ func testPresenceOfFriends(t *testing.T, srv xmpptest.Server) {
 	}
 }
 
+func testPresenceWithdrawn(t *testing.T, srv xmpptest.Server) {
+	a := account(t, srv, "hub-withdrawn")
+	a.Welcome = func(nodes.Caller) bool { return true }
+	friend := online(t, account(t, srv, "friend-withdrawn"))
+	first := online(t, a)
+	if _, err := friend.WaitAvailable(within(t, 5*time.Second), a.JID); err != nil {
+		t.Fatal(err)
+	}
+	first.st.End(nil)
+	<-first.Done()
+	a.Welcome = func(nodes.Caller) bool { return false }
+	online(t, a)
+	if full, err := friend.WaitAvailable(within(t, 500*time.Millisecond), a.JID); err == nil && !slices.Equal(full, []string{first.Self()}) {
+		t.Errorf("who lost access sees %v", full)
+	}
+	friend.roster.mu.Lock()
+	defer friend.roster.mu.Unlock()
+	if c := friend.roster.contacts[a.JID]; c.subscription == "to" || c.subscription == "both" {
+		t.Errorf("who lost access is still subscribed: %+v", c)
+	}
+}
+
 func testPeerGone(t *testing.T, srv xmpptest.Server) {
 	gone := make(chan string, 10)
 	a := account(t, srv, "hub-gone")

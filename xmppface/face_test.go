@@ -122,6 +122,7 @@ var bodies = []struct {
 	{"AnswerTooLarge", testAnswerTooLarge},
 	{"Messages", testMessages},
 	{"PresenceOfFriends", testPresenceOfFriends},
+	{"PresenceWithdrawn", testPresenceWithdrawn},
 	{"PeerGone", testPeerGone},
 	{"WrongPassword", testWrongPassword},
 	{"Standard", testStandard},

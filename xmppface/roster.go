@@ -3,6 +3,7 @@ package xmppface
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -53,6 +54,7 @@ func (s *Session) greet(ctx context.Context) {
 	defer cancel()
 	if e, err := s.Ask(ctx, "", "get", []byte("<query xmlns='"+nsRoster+"'/>")); err == nil && e != nil {
 		s.push(e)
+		s.revise()
 	}
 	b := []byte("<presence>")
 	if s.a.Priority != 0 {
@@ -64,6 +66,29 @@ func (s *Session) greet(ctx context.Context) {
 	defer s.roster.mu.Unlock()
 	s.roster.greeted = true
 	s.roster.change()
+}
+
+// revise takes our presence from contacts who may see it no more, and asks those
+// who may for theirs.
+func (s *Session) revise() {
+	if s.a.Welcome == nil {
+		return
+	}
+	s.roster.mu.Lock()
+	contacts := maps.Clone(s.roster.contacts)
+	s.roster.mu.Unlock()
+	for bare, c := range contacts {
+		if c.subscription != "from" && c.subscription != "both" {
+			continue
+		}
+		switch {
+		case !s.a.Welcome(nodes.Caller{JID: bare, Full: bare, Way: s.a.Way}):
+			s.log.Info("presence withdrawn: no access any more", "from", bare)
+			s.tellPresence(bare, "unsubscribed")
+		case c.subscription == "from" && !c.asked:
+			s.tellPresence(bare, "subscribe")
+		}
+	}
 }
 
 // push takes over items of the roster.
