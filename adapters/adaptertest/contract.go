@@ -68,6 +68,12 @@ func parts(t *testing.T, f adapters.Factory, n *nodes.Node) []*nodes.Node {
 	return list
 }
 
+// settled remembers the goroutines of the peer, which may just be starting.
+func settled() goleak.Option {
+	time.Sleep(50 * time.Millisecond)
+	return goleak.IgnoreCurrent()
+}
+
 func ids(list []*nodes.Node) []string {
 	var out []string
 	for _, n := range list {
@@ -115,7 +121,7 @@ func testOpen(t *testing.T, c Config) {
 	n := c.Healthy(t)
 	h := NewHost(n)
 	before := copyNode(n)
-	existing := goleak.IgnoreCurrent()
+	existing := settled()
 	dev, err := c.Factory().Open(adapters.Env{Node: n, Host: h, Tap: sniffer.NewTap()})
 	if err != nil || dev == nil {
 		t.Fatalf("Open: %v", err)
@@ -158,7 +164,7 @@ func copyNode(n *nodes.Node) *nodes.Node {
 func testStop(t *testing.T, c Config) {
 	f, n := c.Factory(), c.Healthy(t)
 	list := parts(t, f, n)
-	existing := goleak.IgnoreCurrent()
+	existing := settled()
 	d := Start(t, f, n)
 	allGood(t, d.Host, ids(list))
 	d.Stop()
@@ -300,7 +306,7 @@ func testTogether(t *testing.T, c Config) {
 func testSilent(t *testing.T, c Config) {
 	f, n := c.Factory(), c.Silent(t)
 	list := ids(parts(t, f, n))
-	existing := goleak.IgnoreCurrent()
+	existing := settled()
 	d := Start(t, f, n)
 	time.Sleep(50 * time.Millisecond) // in the middle of waiting for an answer
 	if r, ok := d.Device.(nodes.Reader); ok {
