@@ -581,3 +581,23 @@ func TestStaggerAndAdvance(t *testing.T) {
 		}
 	}
 }
+
+// A unit that comes back slower than the probes wait is heard nevertheless.
+func TestSlowUnitRecovers(t *testing.T) {
+	t.Parallel()
+	s := modbustest.NewServer()
+	u := s.Unit(1)
+	u.SetWords(wire.HoldingRegister, 0, 7)
+	u.SetFault(modbustest.Fault{Silent: true})
+	n := gatewayNode(t, serve(t, s), unitNode("u", 1, registerNode("r", wire.HoldingRegister, 0, "")))
+	n.Params["Timeout"] = nodes.Duration(0, 300*time.Millisecond)
+	d := adaptertest.Start(t, factory(hasty), n)
+	d.Host.Wait(t, soon, "silence and some probes", func() bool { return d.Host.Err("gw/u/r") != nil && u.Requests() > 3 })
+	u.SetFault(modbustest.Fault{Delay: 150 * time.Millisecond}) // probes wait 20 ms
+	d.Host.Wait(t, soon, "recovery", func() bool { return d.Host.Value("gw/u/r") == nodes.Int32(7) && d.Host.AllMessages() == 0 })
+	count := d.Host.Count("gw/u/r")
+	d.Host.Wait(t, soon, "readings", func() bool { return d.Host.Count("gw/u/r") > count+2 })
+	if err := d.Host.Err("gw/u/r"); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
