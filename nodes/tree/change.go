@@ -45,13 +45,16 @@ func (t *Tree) Create(ctx context.Context, n nodes.NewNode) (nodes.Info, error) 
 	return info, nil
 }
 
-// Import creates branches below the root, all or none, and returns once they are
-// on disk. The error's Ref names the first node that is wrong.
+// Import creates branches below the Parent of each, or the root where none is
+// named, all or none, and returns once they are on disk. The error's Ref names the
+// first node that is wrong.
 func (t *Tree) Import(ctx context.Context, list []*nodes.Node) error {
 	c := &change{ctx: ctx}
 	for _, n := range list {
 		top := *n
-		top.Parent = nodes.RootID
+		if top.Parent == "" {
+			top.Parent = nodes.RootID
+		}
 		c.create = append(c.create, &top)
 	}
 	if len(c.create) == 0 {

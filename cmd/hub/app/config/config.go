@@ -1,0 +1,236 @@
+// Package config reads hub.yaml: what an installer decides. It checks everything
+// that can be checked without a connection, and says where and what to write
+// instead. It starts nothing.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/fieldhub/hub/cmd/hub/app/strict"
+	"github.com/fieldhub/hub/datasources"
+	"github.com/fieldhub/hub/nodes"
+)
+
+// Config is a checked configuration.
+type Config struct {
+	File   string
+	Data   string // data folder
+	XMPP   *XMPP  // nil: no broker
+	Local  Local
+	Access []datasources.Rule
+	Log    Log
+}
+
+// XMPP is the account on a broker.
+type XMPP struct {
+	JID      string
+	Password string // read from password_file
+	Server   string // host:port; empty: by SRV
+	CAFile   string // empty: the system's authorities
+}
+
+// Local is the hub's own XMPP server.
+type Local struct {
+	Listen string // host:port
+}
+
+// Log is how the program logs.
+type Log struct {
+	Level slog.Level
+	JSON  bool
+}
+
+// DefaultListen is where the local server listens when nothing is said.
+const DefaultListen = "127.0.0.1:5223"
+
+// Load reads and checks a file. Its errors are of type *strict.Problems, or of the
+// file system.
+func Load(file string) (*Config, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(file, b)
+}
+
+// Parse checks the content of a file; relative paths in it begin at its folder.
+func Parse(file string, b []byte) (*Config, error) {
+	doc, top, err := strict.Parse(file, b)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{File: file, Local: Local{Listen: DefaultListen}}
+	f := top.Fields("the configuration", "data", "xmpp", "local", "access", "log")
+	if v, ok := f["data"]; ok {
+		c.Data = c.path(v.Text("data"))
+	}
+	if c.Data == "" {
+		top.Problem("data is missing; write the folder for the hub's data, e.g. data: /var/lib/hub")
+	}
+	if v, ok := f["xmpp"]; ok {
+		c.XMPP = c.xmpp(v)
+	}
+	if v, ok := f["local"]; ok {
+		l := v.Fields("local", "listen")
+		if v, ok := l["listen"]; ok {
+			c.Local.Listen = address(v, "listen", true)
+		}
+	}
+	for _, v := range f["access"].List("access") {
+		c.Access = append(c.Access, rule(v))
+	}
+	c.log(f["log"])
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Config) path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(filepath.Dir(c.File), p)
+}
+
+func (c *Config) xmpp(v strict.Value) *XMPP {
+	f := v.Fields("xmpp", "jid", "password_file", "server", "ca_file")
+	x := &XMPP{}
+	if jid, ok := f["jid"]; ok {
+		x.JID = jid.Text("jid")
+		if !isBare(x.JID) {
+			jid.Problem("%q is no account; write it as name@domain, without a resource", x.JID)
+		}
+	} else {
+		v.Problem("jid is missing; write the hub's account, e.g. jid: gateway-7@example.org")
+	}
+	if p, ok := f["password_file"]; ok {
+		x.Password = c.secret(p)
+	} else {
+		v.Problem("password_file is missing; write the path of a file that holds the password in one line")
+	}
+	if s, ok := f["server"]; ok {
+		x.Server = address(s, "server", false)
+	}
+	if ca, ok := f["ca_file"]; ok {
+		x.CAFile = c.path(ca.Text("ca_file"))
+		if b, err := os.ReadFile(x.CAFile); err != nil {
+			ca.Problem("ca_file cannot be read: %v", err)
+		} else if !strings.Contains(string(b), "-----BEGIN CERTIFICATE-----") {
+			ca.Problem("%s holds no certificate; it must be in PEM form, with a line -----BEGIN CERTIFICATE-----", x.CAFile)
+		}
+	}
+	return x
+}
+
+// secret reads a file of one line.
+func (c *Config) secret(v strict.Value) string {
+	path := c.path(v.Text("password_file"))
+	b, err := os.ReadFile(path)
+	if err != nil {
+		v.Problem("password_file cannot be read: %v", err)
+		return ""
+	}
+	s := strings.TrimRight(string(b), "\r\n")
+	if s == "" || strings.ContainsAny(s, "\r\n") || len(s) > 1024 {
+		v.Problem("%s must hold the password and nothing else, in one line", path)
+	}
+	return s
+}
+
+func address(v strict.Value, what string, listen bool) string {
+	s := v.Text(what)
+	host, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil || host == "" && !listen {
+		v.Problem("%q is no address; write %s as host:port, e.g. 192.0.2.10:5222", s, what)
+	}
+	return s
+}
+
+var bare = regexp.MustCompile(`^[^@/\s"&'<>:]{1,255}@[^@/\s]{1,255}$`)
+var domain = regexp.MustCompile(`^@[^@/\s]{1,255}$`)
+
+func isBare(jid string) bool { return bare.MatchString(jid) }
+
+func rule(v strict.Value) datasources.Rule {
+	var r datasources.Rule
+	f := v.Fields("an access rule", "who", "may", "way")
+	for _, who := range f["who"].List("who") {
+		s := who.Text("who")
+		if !isBare(s) && !domain.MatchString(s) {
+			who.Problem("%q is nobody; write name@domain, or \"@domain\" for everybody of a domain", s)
+		}
+		r.Who = append(r.Who, s)
+	}
+	for _, may := range f["may"].List("may") {
+		right, ok := nodes.ParseRight(may.Text("may"))
+		if !ok {
+			may.Problem("unknown right %q; there are: all, %s", may.Text("may"), strings.Join(nodes.RightNames[:], ", "))
+		}
+		r.May |= right
+	}
+	if way, ok := f["way"]; ok {
+		switch s := way.Text("way"); nodes.Way(s) {
+		case nodes.WayBroker, nodes.WayLocal:
+			r.Way = nodes.Way(s)
+		default:
+			way.Problem("unknown way in %q; there are: %s, %s", s, nodes.WayBroker, nodes.WayLocal)
+		}
+	}
+	switch {
+	case len(r.Who) == 0:
+		v.Problem("a rule without who; write who: [name@domain]")
+	case r.May == 0:
+		v.Problem("a rule without may; write may: [see, read]")
+	case r.May&nodes.See == 0:
+		v.Problem("this rule gives nothing, because who may not see a node has no use of other rights; add see")
+	}
+	return r
+}
+
+func (c *Config) log(v strict.Value) {
+	f := v.Fields("log", "level", "format")
+	if l, ok := f["level"]; ok {
+		levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+		level, known := levels[l.Text("level")]
+		if !known {
+			l.Problem("unknown level %q; there are: debug, info, warn, error", l.Text("level"))
+		}
+		c.Log.Level = level
+	}
+	if t, ok := f["format"]; ok {
+		switch s := t.Text("format"); s {
+		case "text", "json":
+			c.Log.JSON = s == "json"
+		default:
+			t.Problem("unknown format %q; there are: text, json", s)
+		}
+	}
+}
+
+// Logger makes the program's logger.
+func (l Log) Logger() *slog.Logger {
+	o := &slog.HandlerOptions{Level: l.Level}
+	if l.JSON {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}
+
+// String describes the configuration in a line, without secrets.
+func (c *Config) String() string {
+	broker := "no broker"
+	if c.XMPP != nil {
+		broker = c.XMPP.JID
+	}
+	return fmt.Sprintf("data in %s, %s, local access on %s, %d access rules", c.Data, broker, c.Local.Listen, len(c.Access))
+}

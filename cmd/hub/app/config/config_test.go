@@ -1,0 +1,103 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fieldhub/hub/nodes"
+)
+
+func folder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"password": "secret\n", "empty": "", "ca.pem": "-----BEGIN CERTIFICATE-----\n", "two": "a\nb\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestGood(t *testing.T) {
+	dir := folder(t)
+	c, err := Parse(filepath.Join(dir, "hub.yaml"), []byte(`
+data: data
+xmpp:
+  jid: gateway-7@example.org
+  password_file: password
+  server: 192.0.2.10:5222
+  ca_file: ca.pem
+local: {listen: "127.0.0.1:0"}
+access:
+  - who: [ops@example.org, "@example.net"]
+    may: [all]
+  - {who: [a@b], may: [see, read], way: local}
+log: {level: debug, format: json}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Data != filepath.Join(dir, "data") || c.XMPP.Password != "secret" || c.XMPP.Server != "192.0.2.10:5222" ||
+		len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON {
+		t.Errorf("got %+v", c)
+	}
+	if c, err := Parse("hub.yaml", []byte("data: /d")); err != nil || c.XMPP != nil || c.Local.Listen != DefaultListen {
+		t.Errorf("the smallest: %+v, %v", c, err)
+	}
+}
+
+// TestBad is a table of mistakes: what is wrong, at which line, and a part of what
+// is said.
+func TestBad(t *testing.T) {
+	dir := folder(t)
+	for _, tt := range []struct{ name, doc, want string }{
+		{"empty", "", ":1:1: data is missing"},
+		{"not YAML", "data: /d\nlocal: {", ":2:8: this is not YAML"},
+		{"a list", "- a", ":1:1: the configuration must be a mapping"},
+		{"unknown key", "data: /d\nlocla: {}", `:2:1: unknown key "locla" in the configuration; there are: data, xmpp, local, access, log`},
+		{"key twice", "data: /d\ndata: /e", `:2:1: key "data" stands in line 1 already`},
+		{"no jid", "data: /d\nxmpp: {password_file: password}", ":2:"},
+		{"jid with resource", "data: /d\nxmpp:\n  jid: a@b/c\n  password_file: password", `:3:8: "a@b/c" is no account`},
+		{"no password file", "data: /d\nxmpp:\n  jid: a@b\n  password_file: nowhere", ":4:18: password_file cannot be read"},
+		{"empty password", "data: /d\nxmpp:\n  jid: a@b\n  password_file: empty", "in one line"},
+		{"two passwords", "data: /d\nxmpp:\n  jid: a@b\n  password_file: two", "in one line"},
+		{"no certificate", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  ca_file: password", "holds no certificate"},
+		{"server without port", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  server: example.org", `:5:11: "example.org" is no address`},
+		{"listen", "data: /d\nlocal:\n  listen: here", ":3:11: \"here\" is no address"},
+		{"access as mapping", "data: /d\naccess: {who: a}", "access must be a list"},
+		{"nobody", "data: /d\naccess:\n  - who: [ops]\n    may: [all]", `:3:11: "ops" is nobody`},
+		{"unknown right", "data: /d\naccess:\n  - who: [a@b]\n    may: [see, write]", `:4:16: unknown right "write"; there are: all, see, read`},
+		{"right without sight", "data: /d\naccess:\n  - who: [a@b]\n    may: [read]", "add see"},
+		{"no rights", "data: /d\naccess:\n  - who: [a@b]", "a rule without may"},
+		{"unknown way", "data: /d\naccess:\n  - {who: [a@b], may: [all], way: tcp}", "unknown way"},
+		{"level", "data: /d\nlog: {level: loud}", "debug, info, warn, error"},
+		{"format", "data: /d\nlog: {format: xml}", "text, json"},
+		{"two documents", "data: /d\n---\ndata: /e", "second document"},
+		{"anchor", "data: &a /d", "data must be a single value"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse(filepath.Join(dir, "hub.yaml"), []byte(tt.doc))
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "hub.yaml:") {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+	_, err := Parse("hub.yaml", []byte("data: /d\nlog: {level: x, format: y}\nfoo: 1"))
+	if n := strings.Count(err.Error(), "hub.yaml:"); n != 3 {
+		t.Errorf("%d problems told at once, want 3:\n%v", n, err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("data: /d\nxmpp: {jid: a@b}\naccess: [{who: [a@b], may: [all]}]")
+	f.Add("a: &x [*x]")
+	f.Add("? [a]\n: b")
+	f.Fuzz(func(t *testing.T, doc string) {
+		c, err := Parse("hub.yaml", []byte(doc))
+		if (c == nil) == (err == nil) {
+			t.Errorf("got %v and %v", c, err)
+		}
+	})
+}
