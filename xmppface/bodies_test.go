@@ -517,7 +517,7 @@ func testWrongPassword(t *testing.T, srv xmpptest.Server) {
 
 func testStandard(t *testing.T, srv xmpptest.Server) {
 	hub := online(t, account(t, srv, "hub-standard"),
-		Extensions(Program{Name: "Boiler room", Product: "hub", Version: "1.2.3", OS: "linux"})...)
+		Extensions(Program{Name: "Boiler room", Product: "hub", Version: "1.2.3", OS: "linux"}, Backends{})...)
 	client := online(t, account(t, srv, "client-standard"))
 	ctx := within(t, 10*time.Second)
 	if _, err := ping.Send(ctx, client, hub.Self()); err != nil {

@@ -1,8 +1,13 @@
 package xmppface
 
 import (
+	"log/slog"
+
+	"github.com/fieldhub/hub/datasources"
+	"github.com/fieldhub/hub/xmppface/concentrator"
 	"github.com/fieldhub/hub/xmppface/disco"
 	"github.com/fieldhub/hub/xmppface/ext"
+	"github.com/fieldhub/hub/xmppface/owner"
 	"github.com/fieldhub/hub/xmppface/ping"
 	"github.com/fieldhub/hub/xmppface/version"
 )
@@ -15,13 +20,23 @@ type Program struct {
 	OS      string
 }
 
+// Backends are what the namespaces stand on.
+type Backends struct {
+	Catalog *datasources.Catalog
+	Owner   owner.Backend
+	Log     *slog.Logger
+}
+
 // Extensions makes the namespaces that a hub serves. It is the one place where
 // they are listed: each folder of a namespace has its line here. The list may be
-// mounted on several faces.
-func Extensions(p Program) []ext.Extension {
+// mounted on several faces; those of its members that are an ext.Runner are run by
+// the caller.
+func Extensions(p Program, b Backends) []ext.Extension {
 	list := []ext.Extension{
 		ping.New(),
 		version.New(version.Software{Name: p.Product, Version: p.Version, OS: p.OS}),
+		concentrator.New(b.Catalog, b.Log),
+		owner.New(b.Owner),
 	}
 	return append(list, disco.New(p.Name, list...))
 }

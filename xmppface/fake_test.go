@@ -351,7 +351,7 @@ func TestCongested(t *testing.T) {
 }
 
 func TestPresenceHolds(t *testing.T) {
-	s, server := logged(t, Extensions(Program{Name: "n"})...)
+	s, server := logged(t, Extensions(Program{Name: "n"}, Backends{})...)
 	s.a.Priority = -1
 	start(t, s.Run)
 	t.Cleanup(func() { server.Close() })

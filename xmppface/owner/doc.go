@@ -1,0 +1,16 @@
+// Package owner is the hub's own namespace, urn:fieldhub:owner:1: what the
+// published interfaces do not have and the person who owns a hub needs. It exports
+// and imports the tree as a file, makes and restores backups, and tells the hub's
+// status. Both ends are here. The backend decides who may; to all others the
+// namespace looks as if it did not exist.
+//
+// A file may be larger than a stanza: it travels in parts.
+//
+//	<export offset='0'/>                 -> <part version='…' size='…'>text</part>
+//	<export offset='90000' version='…'/> -> the next part; conflict when the tree changed
+//	<import id='…' name='tree.yaml'>text</import>              -> empty; more follows
+//	<import id='…' name='tree.yaml' last='true'>text</import>  -> <imported nodes='7'/>
+//	<backup file='…'/>                   -> <backup file='…'/>
+//	<restore file='…'/>                  -> empty; in place after the next start
+//	<status/>                            -> <status><item name='…' value='…'/>…</status>
+package owner

@@ -1,0 +1,147 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface/ext"
+	"github.com/fieldhub/hub/xmppface/ext/exttest"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { exttest.Main(m, func() error { return goleak.Find() }) }
+
+// hub is a backend that keeps a document.
+type hub struct {
+	mu       sync.Mutex
+	doc      string
+	changing bool
+	stranger bool
+	err      error
+}
+
+func (h *hub) Export(nodes.Caller) ([]byte, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.changing {
+		h.doc += "#"
+	}
+	return []byte(h.doc), h.err
+}
+
+func (h *hub) Import(_ context.Context, _ nodes.Caller, _ string, doc []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err != nil {
+		return 0, h.err
+	}
+	h.doc = string(doc)
+	return 7, nil
+}
+
+func (h *hub) Backup(_ context.Context, _ nodes.Caller, file string) (string, error) {
+	return "/data/" + file, h.err
+}
+func (h *hub) Restore(context.Context, nodes.Caller, string) error { return h.err }
+func (h *hub) Status(nodes.Caller) ([]nodes.Property, error) {
+	if h.stranger {
+		return nil, nodes.Errorf(nodes.NotFound, "", nodes.Ref{}, "")
+	}
+	return []nodes.Property{{Name: "nodes", Value: nodes.Int32(3)}}, nil
+}
+
+func pair(t *testing.T, h *hub) *Client {
+	l := exttest.Pair(t, New(h), nil)
+	return &Client{Link: l, To: "hub@example.org/hub"}
+}
+
+// peer sets the address of the server as the pair has it.
+func peer(t *testing.T, c *Client) *Client {
+	t.Helper()
+	c.To = c.Link.(*exttest.Link).Net().Server.Self()
+	return c
+}
+
+func TestDocumentsOfAnySize(t *testing.T) {
+	for _, size := range []int{0, 1, partSize - 1, partSize, partSize + 1, 3*partSize + 17} {
+		want := strings.Repeat("ä", size/2) + strings.Repeat("<", size%2)
+		h := &hub{}
+		c := peer(t, pair(t, h))
+		n, err := c.Import(t.Context(), "tree.yaml", []byte(want))
+		if err != nil || n != 7 || h.doc != want {
+			t.Fatalf("%d bytes: imported %d bytes as %d nodes, %v", size, len(h.doc), n, err)
+		}
+		got, err := c.Export(t.Context())
+		if err != nil || string(got) != want {
+			t.Errorf("%d bytes: exported %d, %v", size, len(got), err)
+		}
+	}
+}
+
+func TestExportOfATreeThatChanges(t *testing.T) {
+	h := &hub{doc: strings.Repeat("x", 2*partSize), changing: true}
+	c := peer(t, pair(t, h))
+	if doc, err := c.Export(t.Context()); err == nil {
+		t.Errorf("got %d bytes that never were one document", len(doc))
+	}
+}
+
+func TestErrorsAreToldWhole(t *testing.T) {
+	h := &hub{err: errors.New("tree.yaml:3:4: unknown key \"nmae\"\n    nmae: x")}
+	c := peer(t, pair(t, h))
+	if _, err := c.Import(t.Context(), "tree.yaml", []byte("x")); err == nil || err.Error() != h.err.Error() {
+		t.Errorf("got %v, want %v", err, h.err)
+	}
+	if err := c.Restore(t.Context(), "x"); err == nil || err.Error() != h.err.Error() {
+		t.Errorf("got %v, want %v", err, h.err)
+	}
+}
+
+func TestStrangerSeesNothing(t *testing.T) {
+	c := peer(t, pair(t, &hub{stranger: true}))
+	for _, op := range []string{"export", "import", "backup", "restore", "status", "nonsense"} {
+		_, err := c.Link.Ask(t.Context(), c.To, "set", []byte("<"+op+" xmlns='"+NS+"' id='1'/>"))
+		var s *ext.StanzaError
+		if !errors.As(err, &s) || s.Condition != "service-unavailable" {
+			t.Errorf("%s: got %v", op, err)
+		}
+	}
+}
+
+func TestStatusAndBackup(t *testing.T) {
+	c := peer(t, pair(t, &hub{}))
+	list, err := c.Status(t.Context())
+	if err != nil || len(list) != 1 || list[0].Name != "nodes" || list[0].Value.Text() != "3" {
+		t.Errorf("status: %v, %v", list, err)
+	}
+	if file, err := c.Backup(t.Context(), "b.db"); err != nil || file != "/data/b.db" {
+		t.Errorf("backup: %q, %v", file, err)
+	}
+	if _, err := c.Link.Ask(t.Context(), c.To, "get", []byte("<nonsense xmlns='"+NS+"'/>")); err == nil {
+		t.Error("an unknown operation was served")
+	}
+}
+
+func TestUploadsAreBounded(t *testing.T) {
+	c := peer(t, pair(t, &hub{}))
+	open := func(id string) error {
+		_, err := c.Link.Ask(t.Context(), c.To, "set", []byte("<import xmlns='"+NS+"' id='"+id+"'>x</import>"))
+		return err
+	}
+	for _, id := range []string{"a", "b", "c", "d"} {
+		if err := open(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var s *ext.StanzaError
+	if err := open("e"); !errors.As(err, &s) || s.Condition != "resource-constraint" {
+		t.Errorf("a fifth import: %v", err)
+	}
+	if err := open(""); !errors.As(err, &s) || s.Condition != "bad-request" {
+		t.Errorf("an import without id: %v", err)
+	}
+}
