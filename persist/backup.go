@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,10 +124,12 @@ func (db *DB) Backup(ctx context.Context, path string) error {
 func (db *DB) backup(path string, stopped func() error) error {
 	part := path + ".part"
 	err := writeFile(part, func(f *os.File) error {
-		return db.view(func(tx *bolt.Tx) error {
-			_, err := tx.WriteTo(stoppable{f, stopped})
+		w := &stoppable{w: f, stopped: stopped}
+		err := db.view(func(tx *bolt.Tx) error {
+			_, err := tx.WriteTo(w)
 			return err
 		})
+		return cmp.Or(w.err, err) // bbolt keeps only the text of the cause
 	})
 	if err == nil {
 		err = sound(part)
@@ -145,13 +148,17 @@ func (db *DB) backup(path string, stopped func() error) error {
 type stoppable struct {
 	w       io.Writer
 	stopped func() error
+	err     error // the first
 }
 
-func (s stoppable) Write(b []byte) (int, error) {
-	if err := s.stopped(); err != nil {
-		return 0, err
+func (s *stoppable) Write(b []byte) (n int, err error) {
+	if s.err == nil {
+		s.err = s.stopped()
 	}
-	return s.w.Write(b)
+	if s.err == nil {
+		n, s.err = s.w.Write(b)
+	}
+	return n, s.err
 }
 
 // inspect tells whether a file can be put in place: sound, of a hub, of a known
