@@ -72,7 +72,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	close(stop)
 	<-stopped
-	if err := Restore(dir, path, Options{}); !errors.Is(err, ErrLocked) {
+	if err := Restore(dir, path, Options{Timeout: 50 * time.Millisecond}); !errors.Is(err, ErrLocked) {
 		t.Errorf("Restore below a running hub: %v, want a refusal", err)
 	}
 	identity := db.Identity()

@@ -59,7 +59,9 @@ func FuzzEvent(f *testing.F) {
 // a fault.
 func FuzzVerify(f *testing.F) {
 	whole := sample(f)
-	small, err := os.ReadFile(func() string { db := openTest(f, f.TempDir(), Options{}); closeTest(f, db); return db.file() }())
+	fresh := openTest(f, f.TempDir(), Options{})
+	closeTest(f, fresh)
+	small, err := os.ReadFile(fresh.file())
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -165,8 +165,9 @@ func (v *verifier) page(id uint64) ([]byte, error) {
 	return b, err
 }
 
-// tree follows a tree of pages whose keys are at least low and below high; nil
-// is no bound.
+// tree follows a tree of pages whose first key is low and whose keys are below
+// high; nil is no bound. (The element of a branch always has the first key of the
+// page it leads to: bbolt finds it by that when it writes.)
 func (v *verifier) tree(id uint64, low, high []byte, depth int) error {
 	if depth > maxDepth {
 		return damaged("page %d lies too deep", id)
@@ -257,7 +258,8 @@ func (v *verifier) bucket(value []byte, id uint64, depth int) error {
 		return v.tree(root, nil, nil, depth+1)
 	}
 	inline := value[bucketHeader:]
-	if len(inline) < pageHeader || binary.LittleEndian.Uint16(inline[8:]) != flagLeaf {
+	le := binary.LittleEndian
+	if len(inline) < pageHeader || le.Uint64(inline) != 0 || le.Uint16(inline[8:]) != flagLeaf || le.Uint32(inline[12:]) != 0 {
 		return damaged("page %d: a small bucket is damaged", id)
 	}
 	return v.leaf(inline, id, nil, nil, depth, true)
@@ -271,14 +273,20 @@ func data(b []byte, e int, pos, keySize, valueSize uint32, count int) (key, valu
 	if begin < uint64(pageHeader+count*element) || end > uint64(len(b)) {
 		return nil, nil, errors.New("its data lie outside of the page")
 	}
+	if keySize == 0 {
+		return nil, nil, errors.New("it has no key")
+	}
 	mid := begin + uint64(keySize)
 	return b[begin:mid:mid], b[mid:end:end], nil
 }
 
 func ordered(keys [][]byte, low, high []byte) error {
+	if low != nil && (len(keys) == 0 || !bytes.Equal(keys[0], low)) {
+		return errors.New("it does not begin with the key by which it was found")
+	}
 	for i, k := range keys {
 		switch {
-		case low != nil && bytes.Compare(k, low) < 0, high != nil && bytes.Compare(k, high) >= 0:
+		case high != nil && bytes.Compare(k, high) >= 0:
 			return fmt.Errorf("key %d does not belong there", i)
 		case i > 0 && bytes.Compare(keys[i-1], k) >= 0:
 			return fmt.Errorf("key %d is out of order", i)
