@@ -87,6 +87,9 @@ func Open(dir string, o Options) (*DB, error) {
 	return db, nil
 }
 
+// Dir is the data folder.
+func (db *DB) Dir() string { return db.dir }
+
 // Recovered tells in words that the file was damaged and what took its place, or
 // is "".
 func (db *DB) Recovered() string { return db.recovered }
