@@ -55,7 +55,7 @@ func (t *Tree) apply(p *pending, group []*change, batch Batch) {
 		}
 	}
 	t.queue = append(t.queue, batch.Events[saved:]...)
-	version := t.version
+	version, watched := t.version, t.watchers > 0
 	t.mu.Unlock()
 
 	for _, d := range ended {
@@ -68,6 +68,9 @@ func (t *Tree) apply(p *pending, group []*change, batch Batch) {
 		}
 	}
 	t.publish()
+	if watched {
+		t.wakeInterest()
+	}
 }
 
 // saveEvents writes events of states that wait.
@@ -140,7 +143,7 @@ func (t *Tree) fault(d *device, id string, m nodes.Message) {
 		t.mu.Unlock()
 		return
 	}
-	i := slices.IndexFunc(n.messages, func(have nodes.Message) bool { return have.EventID == m.EventID })
+	i := slices.IndexFunc(n.messages, func(have message) bool { return have.EventID == m.EventID })
 	if i >= 0 && n.messages[i].Severity == m.Severity && n.messages[i].Text == m.Text {
 		t.mu.Unlock()
 		return
@@ -150,9 +153,9 @@ func (t *Tree) fault(d *device, id string, m nodes.Message) {
 	}
 	n.messages = slices.Clone(n.messages)
 	if i >= 0 {
-		n.messages[i] = m
+		n.messages[i] = message{m, d}
 	} else {
-		n.messages = append(n.messages, m)
+		n.messages = append(n.messages, message{m, d})
 	}
 	t.restate(n)
 	t.mu.Unlock()
@@ -162,19 +165,36 @@ func (t *Tree) fault(d *device, id string, m nodes.Message) {
 func (t *Tree) clear(d *device, id string, eventIDs ...string) {
 	t.mu.Lock()
 	n := t.nodes[id]
-	if n == nil || d != nil && n.owner != d {
-		t.mu.Unlock()
-		return
+	changed := n != nil && (d == nil || n.owner == d) &&
+		t.forget(n, func(m *message) bool { return slices.Contains(eventIDs, m.EventID) })
+	t.mu.Unlock()
+	if changed {
+		t.publish()
 	}
-	left := slices.DeleteFunc(slices.Clone(n.messages), func(m nodes.Message) bool { return slices.Contains(eventIDs, m.EventID) })
+}
+
+// clearAll removes what the device said when it ran before.
+func (t *Tree) clearAll(d *device) {
+	t.mu.Lock()
+	if t.nodes[d.id] == d.node {
+		d.node.each(func(n *node) {
+			t.forget(n, func(m *message) bool { return m.from == d && m.EventID != faultEvent })
+		})
+	}
+	t.mu.Unlock()
+	t.publish()
+}
+
+// forget removes messages from a node and tells whether there were any; the tree
+// is locked.
+func (t *Tree) forget(n *node, which func(*message) bool) bool {
+	left := slices.DeleteFunc(slices.Clone(n.messages), func(m message) bool { return which(&m) })
 	if len(left) == len(n.messages) {
-		t.mu.Unlock()
-		return
+		return false
 	}
 	n.messages = left
 	t.restate(n)
-	t.mu.Unlock()
-	t.publish()
+	return true
 }
 
 // restate computes the state of a node whose messages changed and queues the

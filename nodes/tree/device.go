@@ -21,6 +21,9 @@ var (
 	stopTime   = 10 * time.Second
 )
 
+// faultEvent names the condition that a device cannot be used.
+const faultEvent = "Device"
+
 func now() time.Time { return time.Now() }
 
 // device is a connecting node's device and what keeps it alive.
@@ -91,7 +94,7 @@ func (d *device) supervise(ctx context.Context) {
 		}
 		wait := pause/2 + rand.N(pause)
 		d.t.log.Warn("device stopped", "node", d.id, "error", err, "again_in", wait.Round(time.Millisecond))
-		d.t.fault(d, d.id, nodes.Message{Severity: nodes.SeverityError, EventID: "Device",
+		d.t.fault(d, d.id, nodes.Message{Severity: nodes.SeverityError, EventID: faultEvent,
 			Text: fmt.Sprintf("The device cannot be used: %v. It is tried again by itself.", err)})
 		select {
 		case <-time.After(wait):
@@ -109,20 +112,27 @@ func (d *device) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.t.clear(d, d.id, "Device")
+	d.t.clearAll(d) // what an earlier opening said
 	d.t.wakeInterest()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
 	d.t.supervised.Go(func() { done <- guard(ctx, dev) })
-	select {
-	case err = <-done:
-	case <-ctx.Done():
+	settled := time.After(firstPause)
+	for running := true; running; {
 		select {
 		case err = <-done:
-		case <-time.After(stopTime):
-			d.t.log.Error("device does not stop", "node", d.id, "after", stopTime)
-			err = <-done
+			running = false
+		case <-settled: // not at once: the state of one that falls over again and again would flicker
+			d.t.clear(d, d.id, faultEvent)
+		case <-ctx.Done():
+			select {
+			case err = <-done:
+			case <-time.After(stopTime):
+				d.t.log.Error("device does not stop; the hub waits for it", "node", d.id, "after", stopTime)
+				err = <-done
+			}
+			running = false
 		}
 	}
 	d.mu.Lock()

@@ -21,13 +21,19 @@ type node struct {
 	names    map[string]*node // the children by name; nil: none
 	owner    *device          // of the connecting node at or above; nil: none
 
-	messages []nodes.Message // at most one per event id
+	messages []message // at most one per event id
 	state    nodes.State
 
 	last     nodes.Reading // Node is empty until there is one
 	at       time.Time     // when the device last answered with values
 	watchers []*watcher
 	flight   *flight // somebody is asking the device
+}
+
+// message is a message and the device that set it; nil: the hub.
+type message struct {
+	nodes.Message
+	from *device
 }
 
 // ref returns the node's reference.
@@ -51,7 +57,10 @@ func (t *Tree) info(n *node, d nodes.Detail) nodes.Info {
 		i.Properties = properties(n)
 	}
 	if d.Messages && len(n.messages) > 0 {
-		i.Messages = slices.Clone(n.messages)
+		i.Messages = make([]nodes.Message, len(n.messages))
+		for k := range n.messages {
+			i.Messages[k] = n.messages[k].Message
+		}
 		slices.SortStableFunc(i.Messages, func(a, b nodes.Message) int { return int(b.Severity) - int(a.Severity) })
 	}
 	return i

@@ -28,7 +28,7 @@ func (t *Tree) Read(ctx context.Context, ids []string, yield func(nodes.Reading)
 			ready = append(ready, nodes.Reading{Node: id, Err: t.failed(nodes.Unsupported, "read", id, "this node has no values of its own")})
 			continue
 		}
-		if reading, fresh := current(n, at); fresh {
+		if reading, fresh := current(n, at, nil); fresh {
 			ready = append(ready, reading)
 			continue
 		}
@@ -37,7 +37,7 @@ func (t *Tree) Read(ctx context.Context, ids []string, yield func(nodes.Reading)
 			if p.last.Node == "" && p == n && len(n.children) > 0 && n.children[0].typ.Part {
 				return // a device without fields of its own
 			}
-			if _, fresh := shown(p, at); fresh || p.owner == nil {
+			if _, fresh := shown(p, at, nil); fresh || p.owner == nil {
 				return
 			}
 			q.left++
@@ -49,7 +49,7 @@ func (t *Tree) Read(ctx context.Context, ids []string, yield func(nodes.Reading)
 			}
 		})
 		if q.left == 0 {
-			reading, _ := current(n, at)
+			reading, _ := current(n, at, nil)
 			ready = append(ready, reading)
 		}
 	}
@@ -76,7 +76,8 @@ type readout struct {
 // request is one of the nodes asked for.
 type request struct {
 	id   string
-	left int // leaves still waited for
+	left int              // leaves still waited for
+	lost map[string]error // leaves that could not be read, and why
 	said bool
 }
 
@@ -118,7 +119,7 @@ func (r *readout) stale(leaf string) bool {
 	if n == nil {
 		return false
 	}
-	_, fresh := shown(n, now())
+	_, fresh := shown(n, now(), nil)
 	return !fresh && n.last.Err == nil
 }
 
@@ -194,23 +195,37 @@ func (r *readout) failed(leaf string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, q := range r.open[leaf] {
+		q.lose(leaf, err)
 		if q.left--; q.left == 0 && !q.said {
 			q.said = true
-			r.finish(q, err)
+			r.finish(q)
 		}
 	}
 	delete(r.open, leaf)
 }
 
-// finish yields a node as it is now; err is why it may be incomplete.
-func (r *readout) finish(q *request, err error) {
-	reading, fresh, ok := r.t.Current(q.id)
-	if !ok {
-		reading = nodes.Reading{Node: q.id, Err: r.t.failed(nodes.Gone, "read", q.id, "the node was removed meanwhile")}
-	} else if !fresh && err != nil {
-		reading.Err = err
-		reading.Fields = flagged(reading.Fields, nodes.Erroneous)
+// lose notes why a leaf could not be read; nil: it could.
+func (q *request) lose(leaf string, err error) {
+	if err == nil {
+		return
 	}
+	if q.lost == nil {
+		q.lost = make(map[string]error)
+	}
+	q.lost[leaf] = err
+}
+
+// finish yields a node as it is now.
+func (r *readout) finish(q *request) {
+	t := r.t
+	t.mu.RLock()
+	reading := nodes.Reading{Node: q.id}
+	if n := t.nodes[q.id]; n != nil && readable(n) {
+		reading, _ = current(n, now(), q.lost)
+	} else {
+		reading.Err = t.failed(nodes.Gone, "read", q.id, "the node was removed meanwhile")
+	}
+	t.mu.RUnlock()
 	r.yield(reading)
 }
 
@@ -218,17 +233,21 @@ func (r *readout) finish(q *request, err error) {
 func (r *readout) rest(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	text := "the device did not answer in time"
+	if ctx.Err() == context.Canceled {
+		text = "the readout was stopped before the device answered"
+	}
+	for leaf, list := range r.open {
+		for _, q := range list {
+			q.lose(leaf, r.t.failed(nodes.Timeout, "read", leaf, text))
+		}
+	}
 	for _, list := range r.open {
 		for _, q := range list {
-			if q.said {
-				continue
+			if !q.said {
+				q.said = true
+				r.finish(q)
 			}
-			q.said = true
-			text := "the device did not answer in time"
-			if ctx.Err() == context.Canceled {
-				text = "the readout was stopped before the device answered"
-			}
-			r.finish(q, r.t.failed(nodes.Timeout, "read", q.id, text))
 		}
 	}
 }

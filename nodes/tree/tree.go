@@ -30,18 +30,19 @@ type Tree struct {
 
 	changes chan *change
 	running chan struct{} // closed when Run begins
-	stopped chan struct{} // closed when Run ends
+	stopped chan struct{} // closed when no more changes are taken
 
-	mu      sync.RWMutex
-	nodes   map[string]*node
-	root    *node
-	version uint64 // counts applied batches
-	changed time.Time
-	queue   []nodes.Event // to be published, in order
-	unsaved []nodes.Event // status events that are not on disk yet
-	subs    []*subscriber
-	devices map[*device]struct{}
-	closing bool
+	mu       sync.RWMutex
+	nodes    map[string]*node
+	root     *node
+	version  uint64 // counts applied batches
+	changed  time.Time
+	queue    []nodes.Event // to be published, in order
+	unsaved  []nodes.Event // status events that are not on disk yet
+	subs     []*subscriber
+	devices  map[*device]struct{}
+	watchers int // nodes watched, each counted for each watcher
+	closing  bool
 
 	publishing sync.Mutex
 	supervised sync.WaitGroup
@@ -113,8 +114,8 @@ func (t *Tree) load(records []Record) {
 	}
 	link(t.root)
 	if lost := len(records) - linked; lost > 0 {
-		t.root.messages = []nodes.Message{{Time: time.Now(), Severity: nodes.SeverityWarning, EventID: "Storage",
-			Text: fmt.Sprintf("%d stored nodes cannot be shown, because this program does not know their type or their parent is missing. They are kept; install the adapter they belong to, and restart.", lost)}}
+		t.root.messages = []message{{Message: nodes.Message{Time: time.Now(), Severity: nodes.SeverityWarning, EventID: "Storage",
+			Text: fmt.Sprintf("%d stored nodes cannot be shown, because this program does not know their type or their parent is missing. They are kept; install the adapter they belong to, and restart.", lost)}}}
 		t.root.state = nodes.StateWarning
 	}
 }
@@ -139,6 +140,7 @@ func (t *Tree) Run(ctx context.Context) error {
 	var helpers sync.WaitGroup
 	helpers.Go(func() { t.gatherInterest(devices) })
 	err := t.write(ctx)
+	close(t.stopped)
 
 	t.mu.Lock()
 	t.closing = true
@@ -146,7 +148,6 @@ func (t *Tree) Run(ctx context.Context) error {
 	stop()
 	helpers.Wait()
 	t.supervised.Wait()
-	close(t.stopped)
 	return errors.Join(err, t.saveEvents())
 }
 

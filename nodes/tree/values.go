@@ -37,13 +37,16 @@ func (t *Tree) report(d *device, list []nodes.Reading) {
 // stay.
 func (t *Tree) store(n *node, r nodes.Reading, notices []notice) []notice {
 	old := n.last
+	r = t.numbers(r)
 	if r.Err != nil && len(r.Fields) == 0 {
 		r.Fields = old.Fields
 	} else {
 		n.at = now()
-		if r.MaxAge > 0 {
-			for i := range r.Fields {
-				r.Fields[i].QoS |= nodes.AutomaticReadout
+		for i := range r.Fields {
+			// Once only: a reading may come twice (reported and as an answer), and
+			// by then others see its fields.
+			if f := &r.Fields[i]; r.MaxAge > 0 && f.QoS&nodes.AutomaticReadout == 0 {
+				f.QoS |= nodes.AutomaticReadout
 			}
 		}
 	}
@@ -61,6 +64,22 @@ func (t *Tree) store(n *node, r nodes.Reading, notices []notice) []notice {
 			return notices
 		}
 	}
+}
+
+// numbers leaves out fields that are not a number and names them in the error.
+func (t *Tree) numbers(r nodes.Reading) nodes.Reading {
+	bad := func(f nodes.Field) bool {
+		return f.Value.IsZero() || f.Value.Kind() == nodes.KindDouble && !f.Value.IsNumber()
+	}
+	i := slices.IndexFunc(r.Fields, bad)
+	if i < 0 {
+		return r
+	}
+	if r.Err == nil {
+		r.Err = t.failed(nodes.NotAcceptable, "read", r.Node, r.Fields[i].Name+" is not a number")
+	}
+	r.Fields = slices.DeleteFunc(slices.Clone(r.Fields), bad)
+	return r
 }
 
 // difference returns what a watcher has to learn: the fields whose value or
@@ -119,34 +138,34 @@ func (t *Tree) Current(id string) (r nodes.Reading, fresh, ok bool) {
 	if n == nil || !readable(n) {
 		return nodes.Reading{}, false, false
 	}
-	r, fresh = current(n, now())
+	r, fresh = current(n, now(), nil)
 	return r, fresh, true
 }
 
-// current computes Current; the tree is locked for reading.
-func current(n *node, at time.Time) (r nodes.Reading, fresh bool) {
+// current computes Current; the tree is locked for reading. lost are nodes that
+// were asked for just now in vain, and why.
+func current(n *node, at time.Time, lost map[string]error) (r nodes.Reading, fresh bool) {
 	count := 0
 	parts(n, func(*node) { count++ })
 	if count == 1 {
-		return shown(n, at)
+		return shown(n, at, lost)
 	}
 	r.Node = n.spec.ID
 	fresh = true
 	var failures []failure
-	first := true
 	r.Fields = make([]nodes.Field, 0, count)
 	parts(n, func(p *node) {
 		if p == n && p.last.Node == "" {
 			return // a device without fields of its own
 		}
-		one, ok := shown(p, at)
+		one, ok := shown(p, at, lost)
 		fresh = fresh && ok
 		r.Fields = append(r.Fields, one.Fields...)
 		if one.Err != nil {
 			failures = append(failures, failure{p.spec.Name, one.Err})
 		}
-		if first || one.MaxAge < r.MaxAge {
-			r.MaxAge, first = one.MaxAge, false
+		if r.MaxAge == 0 || one.MaxAge > 0 && one.MaxAge < r.MaxAge {
+			r.MaxAge = one.MaxAge
 		}
 	})
 	r.Err = joined(n, failures)
@@ -154,17 +173,22 @@ func current(n *node, at time.Time) (r nodes.Reading, fresh bool) {
 }
 
 // shown is a node's own last reading with its flags.
-func shown(n *node, at time.Time) (nodes.Reading, bool) {
+func shown(n *node, at time.Time, lost map[string]error) (nodes.Reading, bool) {
 	r := n.last
 	r.Node = n.spec.ID
-	switch {
+	stale := r.MaxAge > 0 && at.Sub(n.at) > r.MaxAge
+	switch err := lost[n.spec.ID]; {
+	case err != nil && (stale || r.Err != nil || n.last.Node == ""):
+		r.Err = err
+		r.Fields = flagged(r.Fields, nodes.Erroneous)
+		return r, false
 	case n.last.Node == "":
 		r.Err = nodes.Errorf(nodes.Unreachable, "read", nodes.Ref{ID: n.spec.ID}, n.spec.Name+" has not been read yet")
 		return r, false
 	case r.Err != nil:
 		r.Fields = flagged(r.Fields, nodes.Erroneous)
 		return r, false
-	case r.MaxAge > 0 && at.Sub(n.at) > r.MaxAge:
+	case stale:
 		r.Fields = flagged(r.Fields, nodes.Warning)
 		return r, false
 	}

@@ -103,7 +103,7 @@ func TestSlowPartDelaysOnlyItself(t *testing.T) {
 		tr.Read(ctx, []string{"B/X/a", "B/X/b", "B/X"}, func(r nodes.Reading) {
 			got = append(got, fmt.Sprintf("%v %s: %s", time.Since(begin), r.Node, show(r)))
 		})
-		if len(got) != 3 || got[0] != "0s B/X/a: a=7.0 °C" || !strings.HasPrefix(got[1], "1s ") || !strings.Contains(got[1]+got[2], "B/X: a=7.0 °C(error)!the device did not answer in time") {
+		if len(got) != 3 || got[0] != "0s B/X/a: a=7.0 °C" || !strings.HasPrefix(got[1], "1s ") || !strings.Contains(got[1]+got[2], "B/X: a=7.0 °C!the device did not answer in time") {
 			t.Errorf("got %q", got)
 		}
 	})

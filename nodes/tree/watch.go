@@ -43,10 +43,12 @@ func (t *Tree) Watch(ids []string, interval time.Duration, notify func(nodes.Rea
 			watched = append(watched, n)
 		}
 	}
+	t.watchers += len(watched)
 	t.mu.Unlock()
 	t.wakeInterest()
 	return func() {
 		t.mu.Lock()
+		t.watchers -= len(watched)
 		for _, n := range watched {
 			n.watchers = slices.DeleteFunc(slices.Clone(n.watchers), func(have *watcher) bool { return have == w })
 		}
