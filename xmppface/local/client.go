@@ -17,6 +17,7 @@ import (
 type client struct {
 	s                *Server
 	name, bare, full string
+	lang             string // of stanzas that do not say theirs; may be empty
 	to               []byte // the end of an opening tag, addressed to it
 	st               *stream.Stream
 	sock             *socket
@@ -41,7 +42,7 @@ func newClient(s *Server, n *negotiation, resource string) (*client, error) {
 		return nil, err
 	}
 	bare := n.name + "@" + s.domain
-	c := &client{s: s, name: n.name, bare: bare, full: bare + "/" + resource, st: st, sock: n.sock, silent: -1}
+	c := &client{s: s, name: n.name, bare: bare, full: bare + "/" + resource, lang: n.lang, st: st, sock: n.sock, silent: -1}
 	c.to = appendTo(nil, c.full)
 	c.log = s.log.With("jid", c.full)
 	return c, nil

@@ -30,7 +30,8 @@ const (
 	offerLogin = "<mechanisms xmlns='" + nsSASL + "'><mechanism>" + mechanism + "</mechanism></mechanisms>"
 	offerBind  = "<bind xmlns='" + nsBind + "'/><session xmlns='" + nsSession + "'><optional/></session>"
 
-	maxTries = 3 // to log in, or to bind, on one stream
+	maxTries = 3  // to log in, or to bind, on one stream
+	maxLang  = 64 // bytes; the tags of languages are shorter
 )
 
 // negotiation is a connection up to its login (RFC 6120, 4 to 7).
@@ -41,7 +42,8 @@ type negotiation struct {
 	from   string // whose tries count together
 	c      *stream.Conn
 	d      *xml.Decoder
-	opened bool // our header of this stream is sent
+	opened bool   // our header of this stream is sent
+	lang   string // xml:lang of the client's header
 	name   string
 }
 
@@ -118,9 +120,12 @@ func (n *negotiation) open(features string) error {
 		if text, ok := t.(xml.CharData); ok && strings.TrimSpace(string(text)) == "" {
 			continue
 		}
+		if err := check(t); err != nil {
+			return err
+		}
 		start, ok := t.(xml.StartElement)
 		if !ok {
-			return check(t)
+			return &stream.Error{Condition: "not-well-formed", Text: "text before the stream"}
 		}
 		if err := n.checkHeader(start); err != nil {
 			return err
@@ -143,7 +148,11 @@ func (n *negotiation) header(b []byte) []byte {
 
 func (n *negotiation) checkHeader(start xml.StartElement) error {
 	var to, version, space string
+	n.lang = ""
 	for _, a := range start.Attr {
+		if isLang(a.Name) && len(a.Value) <= maxLang {
+			n.lang = a.Value
+		}
 		if a.Name.Space != "" {
 			continue
 		}
@@ -172,6 +181,14 @@ func (n *negotiation) checkHeader(start xml.StartElement) error {
 		}
 	}
 	return nil
+}
+
+func isLang(n xml.Name) bool { return n.Local == "lang" && isXML(n.Space) }
+
+// isXML tells whether a namespace is the one that the prefix xml stands for; the
+// decoder leaves the prefix in place.
+func isXML(space string) bool {
+	return space == "xml" || space == "http://www.w3.org/XML/1998/namespace"
 }
 
 // check refuses what XMPP forbids anywhere.

@@ -34,9 +34,17 @@ func (c *client) askServer(e *wire.Element) {
 		b = append(wire.AppendText(b, c.s.name), "</name><version>"...)
 		b = append(wire.AppendText(b, c.s.version), "</version></query>"...)
 		c.result(e, b)
+	case isSession(e, payload):
+		c.result(e, nil)
 	default:
 		c.refuse(e, "cancel", "service-unavailable", "")
 	}
+}
+
+// isSession tells whether a session is asked for, of the domain or the account (RFC
+// 3921, 3); it does nothing.
+func isSession(e, payload *wire.Element) bool {
+	return payload.Name.Space == nsSession && payload.Name.Local == "session" && e.Attr("type") == "set"
 }
 
 // askAccount answers what is asked of the client's own account.
@@ -47,7 +55,7 @@ func (c *client) askAccount(e *wire.Element) {
 	case c.discover(e, payload, "<identity category='account' type='registered'/>", nsInfo, nsItems, nsPing, nsRoster):
 	case payload.Name.Space == nsRoster && payload.Name.Local == "query":
 		c.askRoster(e, payload)
-	case payload.Name.Space == nsSession && e.Attr("type") == "set": // RFC 3921; does nothing
+	case isSession(e, payload):
 		c.result(e, nil)
 	default:
 		c.refuse(e, "cancel", "service-unavailable", "")

@@ -28,9 +28,13 @@ func (c *client) newStanza(e *wire.Element, from string) (stanza, *stream.Error)
 	b := append(make([]byte, 0, 256), '<')
 	b = append(b, e.Name.Local...)
 	b = wire.AppendAttr(b, "from", from)
+	lang := c.lang // RFC 6120, 8.1.5
 	for i, a := range e.Attrs {
+		if isLang(a.Name) {
+			lang = ""
+		}
 		switch {
-		case a.Name.Space == "xml" || a.Name.Space == "http://www.w3.org/XML/1998/namespace":
+		case isXML(a.Name.Space):
 			b = wire.AppendAttr(b, "xml:"+a.Name.Local, a.Value)
 		case a.Name.Space != "":
 			prefix := "n" + strconv.Itoa(i)
@@ -40,6 +44,7 @@ func (c *client) newStanza(e *wire.Element, from string) (stanza, *stream.Error)
 			b = wire.AppendAttr(b, a.Name.Local, a.Value)
 		}
 	}
+	b = wire.AppendOptional(b, "xml:lang", lang)
 	return stanza{b, inner, "</" + e.Name.Local + ">"}, nil
 }
 

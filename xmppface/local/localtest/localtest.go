@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/fieldhub/hub/xmppface/local"
@@ -17,6 +18,7 @@ type Server struct {
 	*local.Server
 	Memory *local.Memory
 	ca     string
+	stop   func()
 }
 
 // Start makes and runs a server; change, if not nil, may change its configuration
@@ -46,14 +48,18 @@ func Start(t testing.TB, change func(*local.Config)) *Server {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("the local server: %v", err)
 		}
 	})
+	t.Cleanup(s.stop)
 	return s
 }
+
+// Stop stops it before the test ends.
+func (s *Server) Stop() { s.stop() }
 
 // Addr is where clients connect.
 func (s *Server) Addr() string { return s.Server.Addr().String() }

@@ -1,0 +1,75 @@
+package local
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+)
+
+func TestGuardDropsTheOldest(t *testing.T) {
+	g := newGuard(3, 2)
+	var dropped []string
+	enter := func(from, name string) func() {
+		return g.enter(from, func() { dropped = append(dropped, name) })
+	}
+	enter("a", "a1")
+	enter("b", "b1")
+	enter("a", "a2")
+	enter("a", "a3")          // of "a" there are too many
+	leave := enter("b", "b2") // in all there are too many
+	leave()
+	enter("c", "c1")
+	if got, want := fmt.Sprint(dropped), "[a1 b1]"; got != want {
+		t.Errorf("dropped %s, want %s", got, want)
+	}
+}
+
+func TestGuardDelays(t *testing.T) {
+	g := newGuard(1, 1)
+	now := time.Unix(1000, 0)
+	g.now = func() time.Time { return now }
+	var got []time.Duration
+	for range 7 {
+		got = append(got, g.delay("address", "account"))
+		g.fail("address", "account")
+	}
+	ms := time.Millisecond
+	if want := []time.Duration{0, 250 * ms, 500 * ms, 1000 * ms, 2000 * ms, 4000 * ms, 4000 * ms}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("delays %v, want %v", got, want)
+	}
+	g.succeed("account")
+	if d := g.delay("account"); d != 0 {
+		t.Errorf("after a success: %v", d)
+	}
+	if d := g.delay("address", "another"); d != maxDelay {
+		t.Errorf("another account from the same address: %v", d)
+	}
+	now = now.Add(forgetAfter)
+	if d := g.delay("address"); d != 0 {
+		t.Errorf("much later: %v", d)
+	}
+	if n := g.fail("address"); n != 1 {
+		t.Errorf("counted %d failures much later, want 1", n)
+	}
+	for i := range 3 * maxFailures {
+		g.fail("address", fmt.Sprint("account ", i))
+	}
+	if len(g.failed) > maxFailures+1 {
+		t.Errorf("%d are remembered", len(g.failed))
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	for in, want := range map[string]string{
+		"192.0.2.1:5222":            "192.0.2.1",
+		"[::ffff:192.0.2.1]:5222":   "192.0.2.1",
+		"[2001:db8:1:2:3:4:5:6]:99": "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:99":         "fe80::/64",
+	} {
+		a := net.TCPAddrFromAddrPort(mustAddrPort(t, in))
+		if got := origin(a); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
