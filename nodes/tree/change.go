@@ -77,9 +77,13 @@ func (t *Tree) change(c *change) error {
 	case <-c.ctx.Done():
 		return c.ctx.Err()
 	case <-t.stopped:
-		return t.failed(nodes.Gone, "change", "", "the hub is stopping")
+		return t.stopping()
 	}
 	return <-c.done // the writer looks at ctx before it begins
+}
+
+func (t *Tree) stopping() error {
+	return t.failed(nodes.Gone, "change", "", "the hub is stopping; try again when it runs")
 }
 
 func (t *Tree) failed(kind nodes.ErrorKind, op, id, text string) *nodes.Error {
@@ -110,6 +114,12 @@ func (t *Tree) write(ctx context.Context) error {
 				default:
 					more = false
 				}
+			}
+			if ctx.Err() != nil {
+				for _, c := range group {
+					c.done <- t.stopping()
+				}
+				return nil
 			}
 			t.commit(group)
 		case <-tick.C:

@@ -39,6 +39,7 @@ type plant struct {
 	openErr  error
 	runErr   error
 	answer   func(ctx context.Context, id string) nodes.Reading
+	run      func(ctx context.Context) error // instead of waiting for the end
 }
 
 func (p *plant) Open(n *nodes.Node, h nodes.Host) (nodes.Device, error) {
@@ -61,14 +62,15 @@ func (p *plant) Forget(string) {}
 func (b *bus) Run(ctx context.Context) error {
 	b.p.mu.Lock()
 	b.p.running++
-	err := b.p.runErr
+	err, run := b.p.runErr, b.p.run
 	b.p.mu.Unlock()
-	if err == nil {
+	defer func() { b.p.set(func() { b.p.running-- }) }()
+	switch {
+	case run != nil:
+		return run(ctx)
+	case err == nil:
 		<-ctx.Done()
 	}
-	b.p.mu.Lock()
-	b.p.running--
-	b.p.mu.Unlock()
 	return err
 }
 

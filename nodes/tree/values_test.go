@@ -204,30 +204,90 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// BenchmarkReport: 1,000 readings of ten fields, of which none changed, all did, or
+// all did and somebody watches.
 func BenchmarkReport(b *testing.B) {
+	for _, bb := range []struct {
+		name          string
+		change, watch bool
+	}{{"same", false, false}, {"changed", true, false}, {"changed and watched", true, true}} {
+		b.Run(bb.name, func(b *testing.B) {
+			p, tr, stop := busy(b, 1000)
+			defer stop()
+			told := 0
+			if bb.watch {
+				defer tr.Watch([]string{"B/X"}, 0, func(r nodes.Reading) { told += len(r.Fields) })()
+			}
+			lists := make([][]nodes.Reading, 2)
+			for k := range lists {
+				for i := range 1000 {
+					lists[k] = append(lists[k], wide(fmt.Sprint("B/X/", i), k))
+				}
+			}
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				k := 0
+				if bb.change {
+					k = n % 2
+				}
+				p.report(lists[k]...)
+			}
+			b.ReportMetric(float64(b.N)*10_000/b.Elapsed().Seconds(), "values/s")
+			if bb.watch && told < b.N {
+				b.Errorf("told of %d fields in %d rounds", told, b.N)
+			}
+		})
+	}
+}
+
+// BenchmarkCurrent: the last values of one register, and of a device of 100.
+func BenchmarkCurrent(b *testing.B) {
+	p, tr, stop := busy(b, 100)
+	defer stop()
+	for i := range 100 {
+		p.report(value(fmt.Sprint("B/X/", i), "v", 1))
+	}
+	for name, id := range map[string]string{"register": "B/X/7", "device": "B/X"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, fresh, ok := tr.Current(id); !fresh || !ok {
+					b.Fatal("not fresh")
+				}
+			}
+		})
+	}
+}
+
+// busy runs a tree of one box with that many channels.
+func busy(b *testing.B, channels int) (*plant, *Tree, func()) {
+	b.Helper()
 	p := &plant{}
-	tr, _ := New(Config{Types: testTypes, Store: &Memory{}, Opener: p})
+	tr, err := New(Config{Types: testTypes, Store: &Memory{}, Opener: p})
+	if err != nil {
+		b.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- tr.Run(ctx) }()
-	defer func() { cancel(); <-done }()
 	box := &nodes.Node{Spec: nodes.Spec{Name: "X", Type: "box"}}
-	for i := range 1000 {
+	for i := range channels {
 		box.Children = append(box.Children, &nodes.Node{Spec: nodes.Spec{Name: fmt.Sprint(i), Type: "channel"}})
 	}
 	if err := tr.Import(ctx, []*nodes.Node{{Spec: nodes.Spec{Name: "B", Type: "bus"}, Children: []*nodes.Node{box}}}); err != nil {
 		b.Fatal(err)
 	}
-	for p.buses["B"] == nil {
-		time.Sleep(time.Millisecond)
+	for running := 0; running == 0; time.Sleep(time.Millisecond) {
+		p.set(func() { running = p.running })
 	}
-	var list []nodes.Reading
-	for i := range 1000 {
-		r := value(fmt.Sprint("B/X/", i), "v", float64(i))
-		list = append(list, r)
+	return p, tr, func() { cancel(); <-done }
+}
+
+// wide makes a reading of ten fields.
+func wide(id string, k int) nodes.Reading {
+	r := nodes.Reading{Node: id, MaxAge: time.Minute}
+	for i := range 10 {
+		r.Fields = append(r.Fields, nodes.Field{Name: fmt.Sprint("field ", i), Value: nodes.Quantity(float64(i+k), 1, "°C"), Time: time.Now(), Category: nodes.Momentary})
 	}
-	for b.Loop() {
-		p.report(list...)
-	}
-	b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "values/s")
+	return r
 }
