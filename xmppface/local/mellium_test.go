@@ -154,8 +154,14 @@ func TestLanguage(t *testing.T) {
 		if e := p.auth("user", password); e.Name.Local != "success" {
 			t.Fatalf("login: %s", text(e))
 		}
-		p.headerAttrs = tt.stream
-		p.open()
+		p.send(strings.TrimSuffix(p.header(), ">"), tt.stream, ">")
+		p.d = xml.NewDecoder(p.conn)
+		for range 2 { // the XML declaration, the header
+			if _, err := p.d.Token(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.expect("<bind ")
 		p.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>x</resource></bind></iq>")
 		p.expect("type='result'")
 		p.send("<message to='" + taker.full + "'" + tt.stanza + "><body xml:lang='en'>x</body></message>")
