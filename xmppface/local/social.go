@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"sync"
@@ -84,7 +85,8 @@ func (o *social) set(s *Server, name string, before, k Contact) error {
 		return err
 	}
 	r[k.JID] = &k
-	if k.Listed {
+	// A request that came in is not part of what clients see.
+	if k.Listed && (!before.Listed || !bytes.Equal(before.item(nil), k.item(nil))) {
 		s.push(name, k.JID, &k)
 	}
 	return nil

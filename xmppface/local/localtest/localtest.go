@@ -31,13 +31,13 @@ func Start(t testing.TB, change func(*local.Config)) *Server {
 		t.Fatal(err)
 	}
 	s := &Server{Memory: new(local.Memory), ca: filepath.Join(t.TempDir(), "ca.pem")}
-	if err := os.WriteFile(s.ca, cert.Cert, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	c := local.Config{Domain: domain, Certificate: cert, Accounts: s.Memory, Rosters: s.Memory,
 		Name: "hub", Version: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	if change != nil {
 		change(&c)
+	}
+	if err := os.WriteFile(s.ca, c.Certificate.Cert, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	if s.Server, err = local.New(c); err != nil {
 		t.Fatal(err)
