@@ -54,7 +54,7 @@ fuzz:
 install: build
 	install -D -m 755 bin/hub $(DESTDIR)$(PREFIX)/bin/hub
 	install -D -m 644 packaging/hub.service $(DESTDIR)/lib/systemd/system/hub.service
-	[ -e $(DESTDIR)/etc/hub/hub.yaml ] || install -D -m 640 examples/hub.yaml $(DESTDIR)/etc/hub/hub.yaml
+	[ -e $(DESTDIR)/etc/hub/hub.yaml ] || install -D -m 640 packaging/hub.yaml $(DESTDIR)/etc/hub/hub.yaml
 	@[ -n "$(DESTDIR)" ] || packaging/user
 
 clean:
