@@ -26,7 +26,7 @@ var record struct {
 // published finds the namespace of a payload that has a published schema.
 var published = regexp.MustCompile(`^\s*<[^>]*\sxmlns\s*=\s*['"]urn:(nfi|nf|ieee):iot:`)
 
-// Record keeps a payload for [Main] to check. It does nothing where Main was not
+// Record keeps a payload for [Run] to check. It does nothing where Run was not
 // called, no schemas are at hand, or the payload's namespace has none. Safe for
 // concurrent use.
 func Record(payload []byte) {
@@ -46,17 +46,29 @@ func Record(payload []byte) {
 	}
 }
 
-// Main is a TestMain: it runs the tests, then checks every recorded payload
+// RecordStanza records the payload of a whole stanza, as a trace of a session has
+// it.
+func RecordStanza(stanza []byte) {
+	from, to := bytes.IndexByte(stanza, '>'), bytes.LastIndex(stanza, []byte("</"))
+	if from >= 0 && to > from {
+		Record(stanza[from+1 : to])
+	}
+}
+
+// Main is a TestMain: it does what [Run] does and exits.
+func Main(m *testing.M, checks ...func() error) { os.Exit(Run(m, checks...)) }
+
+// Run runs the tests, then checks every recorded payload
 // against the schemas in the folder that [SchemasEnv] names, then calls the
 // checks; the first that fails, fails the run. Without the variable nothing is
-// recorded.
-func Main(m *testing.M, checks ...func() error) {
+// recorded. It returns the exit code.
+func Run(m interface{ Run() int }, checks ...func() error) int {
 	schemas := os.Getenv(SchemasEnv)
 	if schemas != "" {
 		dir, err := os.MkdirTemp("", "payloads")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			return 1
 		}
 		record.dir, record.seen = dir, make(map[[sha256.Size]byte]bool)
 	}
@@ -78,7 +90,7 @@ func Main(m *testing.M, checks ...func() error) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // validate checks the files of a folder, many in one call.
