@@ -167,7 +167,7 @@ func (f folder) inspect(path string) error {
 	if err := sound(path); err != nil {
 		return err
 	}
-	b, err := openBolt(path, f.o, true)
+	b, _, err := openBolt(path, f.o, true)
 	if err != nil {
 		return err
 	}
@@ -224,7 +224,7 @@ func (f folder) place() error {
 	}
 	old := &DB{folder: f}
 	lineage := "00000000"
-	if b, err := openBolt(f.file(), f.o, true); err == nil {
+	if b, _, err := openBolt(f.file(), f.o, true); err == nil {
 		if guarded(func() error { return b.View(old.examine) }) == nil {
 			lineage = old.lineage
 		}

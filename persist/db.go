@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -51,6 +52,7 @@ func (o Options) filled() Options {
 type DB struct {
 	folder
 	bolt      *bolt.DB
+	handle    *os.File // that of bolt
 	lock      *os.File
 	recovered string
 	identity  string
@@ -63,6 +65,9 @@ type DB struct {
 	wake    chan struct{} // 1: there is much to be written
 	closed  bool
 	writing sync.Mutex // one flush at a time
+
+	updating sync.Mutex            // one writing transaction at a time
+	broken   atomic.Pointer[error] // why the file cannot be used any more
 }
 
 // Open opens the data folder and creates it if there is none. A damaged file is
@@ -99,7 +104,9 @@ func (db *DB) Recovered() string { return db.recovered }
 func (db *DB) Identity() string { return db.identity }
 
 // Run writes shelves about once a second and makes the daily backups, until ctx
-// ends. Without it shelves are written by [DB.Close] only.
+// ends. Without it shelves are written by [DB.Close] only. It returns an error when
+// the file was damaged meanwhile; then the hub must start again, and will find a
+// backup to go on with.
 func (db *DB) Run(ctx context.Context) error {
 	flush := time.NewTicker(time.Second)
 	defer flush.Stop()
@@ -118,6 +125,9 @@ func (db *DB) Run(ctx context.Context) error {
 			return db.flush()
 		}
 		err := db.flush()
+		if broken := db.broken.Load(); broken != nil {
+			return *broken
+		}
 		if err != nil && !failed {
 			db.o.Log.Error("counters and other small records could not be written; they are kept in memory", "error", err)
 		} else if err == nil && failed {
@@ -137,23 +147,47 @@ func (db *DB) Close() error {
 	if was {
 		return nil
 	}
-	err := db.flush()
-	err = errors.Join(err, guarded(db.bolt.Close), db.lock.Close())
+	err := errors.Join(db.flush(), db.release(), db.lock.Close())
 	if err != nil {
 		return fmt.Errorf("data folder %s: %w", db.dir, err)
 	}
 	return nil
 }
 
+// release closes the file.
+func (db *DB) release() error {
+	if db.broken.Load() != nil {
+		return db.handle.Close() // bbolt's own Close would wait for ever
+	}
+	return guarded(db.bolt.Close)
+}
+
 // view runs f in a reading transaction, which must be short: it keeps pages from
 // being used again.
 func (db *DB) view(f func(*bolt.Tx) error) error {
-	return plain(guarded(func() error { return db.bolt.View(f) }))
+	return db.use(func() error { return db.bolt.View(f) })
 }
 
 // update runs f in a writing transaction, and returns when it is on disk.
 func (db *DB) update(f func(*bolt.Tx) error) error {
-	return plain(guarded(func() error { return db.bolt.Update(f) }))
+	db.updating.Lock()
+	defer db.updating.Unlock()
+	return db.use(func() error { return db.bolt.Update(f) })
+}
+
+// use calls bbolt. After a panic it is called no more: it may still hold its locks.
+func (db *DB) use(f func() error) error {
+	if broken := db.broken.Load(); broken != nil {
+		return *broken
+	}
+	err := guarded(f)
+	var p *panicked
+	if errors.As(err, &p) {
+		err = fmt.Errorf("the data file was damaged while it was in use; start the hub again, it will go on with the last backup: %w", err)
+		db.broken.CompareAndSwap(nil, &err)
+		db.o.Log.Error("data file lost", "error", err)
+	}
+	return plain(err)
 }
 
 // guarded runs f and makes a damage of a panic and of a fault in the file's
@@ -162,11 +196,16 @@ func guarded(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = damaged("the database gave up: %v", p)
+			err = &panicked{damaged("the database gave up: %v", p)}
 		}
 	}()
 	return f()
 }
+
+// panicked is a damage that made bbolt panic.
+type panicked struct{ error }
+
+func (p *panicked) Unwrap() error { return p.error }
 
 // plain puts errors of the system in words that say what to do.
 func plain(err error) error {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -113,15 +112,6 @@ func fullDisk(t *testing.T, dir string, o Options) {
 }
 
 func TestFileAtItsLimit(t *testing.T) { fullDisk(t, t.TempDir(), Options{MaxSize: 1 << 20}) }
-
-func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
-		t.Skipf("left out: a small file system cannot be mounted here (%v); the same is tested with a limit on the file", err)
-	}
-	defer syscall.Unmount(dir, 0)
-	fullDisk(t, dir, Options{})
-}
 
 func TestShelves(t *testing.T) {
 	dir := t.TempDir()

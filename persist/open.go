@@ -64,16 +64,17 @@ func (db *DB) try() error {
 	if err := sound(db.file()); err != nil {
 		return err
 	}
-	b, err := openBolt(db.file(), db.o, false)
+	b, file, err := openBolt(db.file(), db.o, false)
 	if err != nil {
 		return err
 	}
 	if err := guarded(func() error { return b.View(db.examine) }); err != nil {
 		return errors.Join(err, guarded(b.Close))
 	}
-	db.bolt = b
+	db.bolt, db.handle = b, file
+	db.broken.Store(nil)
 	if err := db.migrate(); err != nil {
-		return errors.Join(err, guarded(b.Close))
+		return errors.Join(err, db.release())
 	}
 	return nil
 }
@@ -99,12 +100,10 @@ func sound(path string) error {
 	return verify(f, info.Size())
 }
 
-// openBolt opens a file that was verified. Should bbolt panic nevertheless, the
-// file is closed, which releases its lock.
-func openBolt(path string, o Options, readOnly bool) (*bolt.DB, error) {
-	var b *bolt.DB
-	var file *os.File
-	err := guarded(func() (err error) {
+// openBolt opens a file that was verified, and returns its handle too. Should
+// bbolt panic nevertheless, the file is closed, which releases its lock.
+func openBolt(path string, o Options, readOnly bool) (b *bolt.DB, file *os.File, err error) {
+	err = guarded(func() (err error) {
 		b, err = bolt.Open(path, 0o600, &bolt.Options{
 			Timeout: o.Timeout, FreelistType: bolt.FreelistMapType, ReadOnly: readOnly, MaxSize: o.MaxSize, NoStatistics: true,
 			InitialMmapSize: 32 << 20, // so that a growing file waits for no reader
@@ -120,10 +119,10 @@ func openBolt(path string, o Options, readOnly bool) (*bolt.DB, error) {
 		if file != nil && isDamage(err) {
 			file.Close()
 		}
-		return nil, err
+		return nil, nil, err
 	}
 	b.AllocSize = 256 << 10 // how the file grows; the default of 16 MiB is much for a small card
-	return b, nil
+	return b, file, nil
 }
 
 // examine reads who the file is and looks at every node record, so that damage
@@ -170,7 +169,7 @@ func eachSource(tx *bolt.Tx, f func(name []byte, source *bolt.Bucket) error) err
 
 // create makes an empty file, whole or not at all.
 func (db *DB) create() error {
-	b, err := openBolt(db.fresh(), db.o, false)
+	b, _, err := openBolt(db.fresh(), db.o, false)
 	if err != nil {
 		return err
 	}

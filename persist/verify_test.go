@@ -2,6 +2,7 @@ package persist
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -99,4 +100,38 @@ func stir(r *rand.Rand, tx *bolt.Tx) error {
 		}
 	}
 	return nil
+}
+
+// broken is a disk that fails from some place on.
+type broken struct {
+	b    []byte
+	from int64
+}
+
+var errDisk = errors.New("input/output error")
+
+func (d broken) ReadAt(b []byte, off int64) (int, error) {
+	if off+int64(len(b)) > d.from {
+		return 0, errDisk
+	}
+	return bytes.NewReader(d.b).ReadAt(b, off)
+}
+
+// TestVerifyTellsDiskErrorsFromDamage: a disk that cannot be read is no reason to
+// replace the file.
+func TestVerifyTellsDiskErrorsFromDamage(t *testing.T) {
+	whole := sample(t)
+	failed := 0
+	for from := 0; from <= len(whole); from += 4096 {
+		err := verify(broken{whole, int64(from)}, int64(len(whole)))
+		if err != nil && (!errors.Is(err, errDisk) || isDamage(err)) {
+			t.Errorf("from %d: %v, want the disk's error", from, err)
+		}
+		if err != nil {
+			failed++
+		}
+	}
+	if failed < 10 {
+		t.Errorf("only %d of the disks failed", failed)
+	}
 }
