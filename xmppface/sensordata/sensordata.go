@@ -1,0 +1,87 @@
+package sensordata
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface/ext"
+)
+
+// The families of the namespace, canonical first.
+const (
+	NSNFI  = "urn:nfi:iot:sd:1.0"
+	NSNF   = "urn:nf:iot:sd:1.0"
+	NSIEEE = "urn:ieee:iot:sd:1.0"
+)
+
+// The limits of a server.
+const (
+	// DefaultMaxStanza is the default of [Server.MaxStanza], in bytes.
+	DefaultMaxStanza = 10000
+	// DefaultDeadline is the default of [Server.Deadline].
+	DefaultDeadline = 30 * time.Second
+	// MaxReadoutsEach is how many readouts of one bare address may run at a time; more
+	// are answered with resource-constraint.
+	MaxReadoutsEach = 16
+	// MaxReadouts is how many may run in all.
+	MaxReadouts = 128
+	// MaxNodes is how many nodes a request may name.
+	MaxNodes = 5000
+	// MaxNames is how many field names a request may hold.
+	MaxNames = 1000
+	// MaxID is how many bytes the id of a request may have.
+	MaxID = 1024
+)
+
+// Backend is what the server reads, as the caller may read it. Errors are
+// [*nodes.Error]; what may not be seen is NotFound. Readings hold only fields that
+// the readout wants, and references are as the readout has them. Safe for
+// concurrent use.
+type Backend interface {
+	// Current answers at once or not at all: when all values are fresh enough it
+	// yields every node and returns true.
+	Current(c nodes.Caller, ro *nodes.Readout, yield func(nodes.Ref, nodes.Reading)) (fresh bool, err error)
+	// Read yields each node once, one call at a time, as soon as it is there. When
+	// ctx ends it returns soon.
+	Read(ctx context.Context, c nodes.Caller, ro *nodes.Readout, yield func(nodes.Ref, nodes.Reading)) error
+}
+
+// Server is the hub's end: an [ext.Extension] that runs readouts for its peers.
+// The exported fields are set before it is mounted.
+type Server struct {
+	// MaxStanza is how many bytes an answer or message should have at most; a single
+	// field that is longer goes in a longer one.
+	MaxStanza int
+	// Deadline is how long a readout may take. Nodes that have not answered then
+	// are sent as failed.
+	Deadline time.Duration
+
+	backend Backend
+	log     *slog.Logger
+	workers ext.Workers
+
+	mu       sync.Mutex
+	readouts map[key]*readout
+}
+
+// New makes a server. It answers from fresh values when mounted, and reads devices
+// while Run runs.
+func New(b Backend, log *slog.Logger) *Server {
+	return &Server{MaxStanza: DefaultMaxStanza, Deadline: DefaultDeadline, backend: b, log: log,
+		readouts: make(map[key]*readout)}
+}
+
+// Spaces returns the three families.
+func (s *Server) Spaces() []string { return []string{NSNFI, NSNF, NSIEEE} }
+
+// Run lets the server read devices until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	s.workers.Run(ctx, MaxReadouts)
+	return nil
+}
+
+// Running tells whether Run runs.
+func (s *Server) Running() bool { return s.workers.Running() }
