@@ -164,15 +164,22 @@ func (s *stoppable) Write(b []byte) (n int, err error) {
 // inspect tells whether a file can be put in place: sound, of a hub, of a known
 // format, with readable nodes.
 func (f folder) inspect(path string) error {
+	_, err := f.inspectFor(path)
+	return err
+}
+
+// inspectFor is inspect and returns the file's lineage.
+func (f folder) inspectFor(path string) (lineage string, err error) {
 	if err := sound(path); err != nil {
-		return err
+		return "", err
 	}
 	b, _, err := openBolt(path, f.o, true)
 	if err != nil {
-		return err
+		return "", err
 	}
-	err = guarded(func() error { return b.View((&DB{folder: f}).examine) })
-	return errors.Join(err, guarded(b.Close))
+	db := &DB{folder: f}
+	err = guarded(func() error { return b.View(db.examine) })
+	return db.lineage, errors.Join(err, guarded(b.Close))
 }
 
 // Stage checks a backup and has the next [Open] put it in place. The file that
@@ -222,15 +229,9 @@ func (f folder) place() error {
 	case err != nil:
 		return err
 	}
-	old := &DB{folder: f}
-	lineage := "00000000"
-	if b, _, err := openBolt(f.file(), f.o, true); err == nil {
-		if guarded(func() error { return b.View(old.examine) }) == nil {
-			lineage = old.lineage
-		}
-		if err := guarded(b.Close); err != nil {
-			return err
-		}
+	lineage, err := f.inspectFor(f.file())
+	if err != nil {
+		lineage = "00000000" // damaged, perhaps, but kept
 	}
 	if err := os.Rename(f.file(), f.nextPath(lineage)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -122,6 +122,60 @@ func TestStage(t *testing.T) {
 	}
 }
 
+// TestCutShort: what a crash leaves in the middle of creating, restoring and
+// replacing a file.
+func TestCutShort(t *testing.T) {
+	other := t.TempDir()
+	good := filepath.Join(other, "good")
+	db := openTest(t, other, Options{Now: clock})
+	fill(t, db, 4)
+	if err := db.Backup(context.Background(), good); err != nil {
+		t.Fatal(err)
+	}
+	closeTest(t, db)
+	for _, tt := range []struct {
+		name      string
+		left      map[string]string // files and what they are copies of; "": garbage
+		want      int
+		recovered string
+	}{
+		{"while creating", map[string]string{"hub.db.new": ""}, 0, ""},
+		{"while restoring, before the old file was moved", map[string]string{"hub.db": "", "hub.db.restore": good}, 4, ""},
+		{"while restoring, after it", map[string]string{"hub.db.restore": good}, 4, ""},
+		{"while staging", map[string]string{"hub.db": good, "hub.db.restore.part": ""}, 4, ""},
+		{"a staged file that is damaged", map[string]string{"hub.db": good, "hub.db.restore": ""}, 4, ""},
+		{"while replacing", map[string]string{"hub.db.new": good, "backups/hub-000001-20261201T120000Z-00000000.db": good}, 4, "missing"},
+		{"while making a backup", map[string]string{"hub.db": good, "backups/hub-000001-20261201T120000Z-00000000.db.part": ""}, 4, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			for name, from := range tt.left {
+				content := []byte("garbage")
+				if from != "" {
+					var err error
+					if content, err = os.ReadFile(from); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			db := openTest(t, dir, Options{Now: clock})
+			if n := count(t, db); n != tt.want || !strings.Contains(db.Recovered(), tt.recovered) || tt.recovered == "" && db.Recovered() != "" {
+				t.Errorf("%d nodes, recovered %q, want %d and %q", n, db.Recovered(), tt.want, tt.recovered)
+			}
+			fill(t, db, 6)
+			if left := append(names(t, filepath.Join(dir, "*.new")), names(t, filepath.Join(dir, "*", "*.part"))...); len(left) != 0 {
+				t.Errorf("left: %q", left)
+			}
+		})
+	}
+}
+
 func TestRestoreRefuses(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	db := openTest(t, dir, Options{})

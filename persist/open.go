@@ -252,6 +252,9 @@ func (db *DB) rename(from, to string) error {
 // aside.
 func (db *DB) sweep() {
 	parts, _ := filepath.Glob(filepath.Join(db.backups(), "*.part"))
+	if exists(db.staged() + ".part") {
+		parts = append(parts, db.staged()+".part")
+	}
 	aside, _ := filepath.Glob(filepath.Join(db.dir, "hub.db.damaged-*"))
 	slices.SortFunc(aside, func(a, b string) int { return modified(a).Compare(modified(b)) })
 	if len(aside) > 3 {
