@@ -2,6 +2,8 @@ package tree
 
 import (
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/fieldhub/hub/nodes"
 )
@@ -30,6 +32,7 @@ func (t *Tree) apply(p *pending, group []*change, batch Batch) {
 			}
 			switch d := n.owner; {
 			case n.typ.Connects:
+				d.gone = true
 				ended = append(ended, d)
 				delete(told, d)
 			case d != nil:
@@ -62,14 +65,37 @@ func (t *Tree) apply(p *pending, group []*change, batch Batch) {
 		d.end()
 		t.cfg.Opener.Forget(d.id)
 	}
-	for d, c := range told {
-		if !slices.Contains(ended, d) {
-			d.update(*c, version)
-		}
-	}
+	t.tell(told, version)
 	t.publish()
 	if watched {
 		t.wakeInterest()
+	}
+}
+
+// tell tells devices of changes, and waits a moment until they have taken them.
+func (t *Tree) tell(told map[*device]*nodes.Change, version uint64) {
+	if len(told) == 0 {
+		return
+	}
+	waiting := make(map[*session]<-chan struct{}, len(told))
+	for d, c := range told {
+		if s, taken := d.update(*c, version); taken != nil {
+			waiting[s] = taken
+		}
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	var out bool
+	for s, taken := range waiting {
+		if !out {
+			select {
+			case <-taken:
+				continue
+			case <-timer.C:
+				out = true
+			}
+		}
+		s.overdue(taken)
 	}
 }
 
@@ -84,23 +110,29 @@ func (t *Tree) saveEvents() error {
 	if err := t.cfg.Store.Commit(Batch{Events: events}); err != nil {
 		return err
 	}
-	t.mu.Lock()
+	t.mu.Lock() // only what was written goes: more may have come
 	t.unsaved = append([]nodes.Event(nil), t.unsaved[min(len(events), len(t.unsaved)):]...)
 	t.mu.Unlock()
 	return nil
 }
 
 // subscriber is told of events.
-type subscriber struct{ notify func(nodes.Event) }
+type subscriber struct {
+	notify func(nodes.Event)
+	ended  atomic.Bool
+}
 
 // Subscribe tells of the source's events from now on, in order, until stop is
-// called. notify must not block.
+// called; stop may be called more than once, from anywhere, also from notify.
+// After it no call of notify begins, but one that has may still be under way.
+// notify must not block, nor change the tree or its messages.
 func (t *Tree) Subscribe(notify func(nodes.Event)) (stop func()) {
-	s := &subscriber{notify}
+	s := &subscriber{notify: notify}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.subs = append(slices.Clone(t.subs), s)
 	return func() {
+		s.ended.Store(true)
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.subs = slices.DeleteFunc(slices.Clone(t.subs), func(have *subscriber) bool { return have == s })
@@ -122,7 +154,9 @@ func (t *Tree) publish() {
 		}
 		for _, e := range queue {
 			for _, s := range subs {
-				s.notify(e)
+				if !s.ended.Load() {
+					s.notify(e)
+				}
 			}
 		}
 	}

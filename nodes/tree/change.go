@@ -25,7 +25,7 @@ const (
 type change struct {
 	ctx    context.Context
 	create []*nodes.Node // branches; Parent of their tops is set
-	remove string        // id of the top of a branch
+	remove *string       // id of the top of a branch; nil: nothing is removed
 	made   []string      // ids of the created nodes, parents first
 	gone   []string      // ids of the removed nodes, children first
 	done   chan error    // buffered
@@ -51,6 +51,9 @@ func (t *Tree) Create(ctx context.Context, n nodes.NewNode) (nodes.Info, error) 
 func (t *Tree) Import(ctx context.Context, list []*nodes.Node) error {
 	c := &change{ctx: ctx}
 	for _, n := range list {
+		if n == nil {
+			return t.failed(nodes.Invalid, "import", "", "a node of the list is missing")
+		}
 		top := *n
 		if top.Parent == "" {
 			top.Parent = nodes.RootID
@@ -66,7 +69,7 @@ func (t *Tree) Import(ctx context.Context, list []*nodes.Node) error {
 // Destroy removes a node with everything below it and returns once that is on
 // disk.
 func (t *Tree) Destroy(ctx context.Context, id string) error {
-	return t.change(&change{ctx: ctx, remove: id})
+	return t.change(&change{ctx: ctx, remove: &id})
 }
 
 // change hands a change to the goroutine that writes and waits for it.
@@ -75,7 +78,7 @@ func (t *Tree) change(c *change) error {
 	select {
 	case t.changes <- c:
 	case <-c.ctx.Done():
-		return c.ctx.Err()
+		return t.givenUp(c)
 	case <-t.stopped:
 		return t.stopping()
 	}
@@ -84,6 +87,11 @@ func (t *Tree) change(c *change) error {
 
 func (t *Tree) stopping() error {
 	return t.failed(nodes.Gone, "change", "", "the hub is stopping; try again when it runs")
+}
+
+func (t *Tree) givenUp(c *change) error {
+	return &nodes.Error{Op: "change", Ref: nodes.Ref{Source: t.cfg.Source}, Kind: nodes.Timeout,
+		Err: fmt.Errorf("nothing was changed: it was given up before its turn came: %w", c.ctx.Err())}
 }
 
 func (t *Tree) failed(kind nodes.ErrorKind, op, id, text string) *nodes.Error {
@@ -103,6 +111,7 @@ const (
 func (t *Tree) write(ctx context.Context) error {
 	tick := time.NewTicker(eventDelay)
 	defer tick.Stop()
+	failing := false // said once
 	for {
 		select {
 		case c := <-t.changes:
@@ -123,9 +132,11 @@ func (t *Tree) write(ctx context.Context) error {
 			}
 			t.commit(group)
 		case <-tick.C:
-			if err := t.saveEvents(); err != nil {
-				t.log.Error("events could not be written", "error", err)
+			err := t.saveEvents()
+			if err != nil && !failing {
+				t.log.Error("events could not be written; it is tried again", "error", err)
 			}
+			failing = err != nil
 		case <-ctx.Done():
 			return nil
 		}
@@ -137,8 +148,10 @@ func (t *Tree) commit(group []*change) {
 		names: make(map[place]*node), last: make(map[string]*node), now: time.Now()}
 	var good, later []*change
 	for _, c := range group {
-		err := c.ctx.Err()
-		if err == nil {
+		var err error
+		if c.ctx.Err() != nil {
+			err = t.givenUp(c)
+		} else {
 			err = p.add(c)
 		}
 		switch err {
@@ -199,8 +212,8 @@ func (p *pending) get(id string) *node {
 // add validates a change against the tree and what is pending, and takes it in
 // whole or not at all.
 func (p *pending) add(c *change) error {
-	if c.remove != "" {
-		return p.remove(c)
+	if c.remove != nil {
+		return p.remove(c, *c.remove)
 	}
 	was := len(p.order)
 	for _, n := range c.create {
@@ -228,13 +241,13 @@ func (p *pending) undo(was int) {
 // errLater makes a change wait for the next group.
 var errLater = errors.New("in the next group")
 
-func (p *pending) remove(c *change) error {
-	n := p.get(c.remove)
+func (p *pending) remove(c *change, id string) error {
+	n := p.get(id)
 	switch {
 	case n == nil:
-		return p.t.failed(nodes.NotFound, "destroy", c.remove, "no such node")
+		return p.t.failed(nodes.NotFound, "destroy", id, "no such node")
 	case n == p.t.root:
-		return p.t.failed(nodes.NotAcceptable, "destroy", c.remove, "the root node cannot be destroyed")
+		return p.t.failed(nodes.NotAcceptable, "destroy", id, "the root node cannot be destroyed")
 	case len(p.nodes) > 0:
 		return errLater // nodes created in this group may hang below it
 	}
@@ -251,6 +264,9 @@ func (p *pending) remove(c *change) error {
 func (p *pending) create(c *change, n *nodes.Node, parentID string) error {
 	const op = "create"
 	t := p.t
+	if n == nil {
+		return t.failed(nodes.Invalid, op, parentID, "one of its children is missing")
+	}
 	typ := t.types.byName[n.Type]
 	name := firstOf(n.Name, n.ID)
 	id := n.ID
@@ -272,7 +288,10 @@ func (p *pending) create(c *change, n *nodes.Node, parentID string) error {
 	}
 	params, wrong := param.Check(typ.Params, n.Params)
 	if len(wrong) == 0 && typ.Check != nil {
-		wrong = typ.Check(params)
+		var err error
+		if wrong, err = check(typ, params); err != nil {
+			return fail(nodes.Internal, err.Error())
+		}
 	}
 	if wrong == nil {
 		wrong = make(map[string]string)
@@ -307,6 +326,16 @@ func (p *pending) create(c *change, n *nodes.Node, parentID string) error {
 		}
 	}
 	return nil
+}
+
+// check asks the type about parameters in combination.
+func check(typ *nodes.Type, params nodes.Params) (wrong map[string]string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("fault of its adapter while the parameters were checked: %v", r)
+		}
+	}()
+	return typ.Check(params), nil
 }
 
 // sibling returns the child of that name which the parent will have, or nil.
@@ -345,13 +374,24 @@ func (p *pending) batch(group []*change) Batch {
 	for _, n := range p.order {
 		b.Put = append(b.Put, Record{Spec: n.spec, Position: n.position, Changed: n.changed})
 		e := nodes.Event{Kind: nodes.NodeAdded, Time: p.now, Info: p.t.info(n, nodes.Detail{Properties: true})}
-		if siblings := n.parent.children; after[n.parent] == "" && len(siblings) > 0 {
-			after[n.parent] = siblings[len(siblings)-1].spec.ID
+		e.Info.HasChildren = p.last[n.spec.ID] != nil
+		if after[n.parent] == "" {
+			after[n.parent] = p.lastLeft(n.parent)
 		}
 		e.After, after[n.parent] = after[n.parent], n.spec.ID
 		b.Events = append(b.Events, e)
 	}
 	return b
+}
+
+// lastLeft returns the id of the last child that is not removed, or "".
+func (p *pending) lastLeft(parent *node) string {
+	for _, n := range slices.Backward(parent.children) {
+		if !p.removed[n.spec.ID] {
+			return n.spec.ID
+		}
+	}
+	return ""
 }
 
 func badText(s string, most int) string {

@@ -32,12 +32,14 @@ type device struct {
 	id     string
 	node   *node
 	cancel context.CancelFunc
-	over   chan struct{} // closed when it has stopped for good
+	over   chan struct{}   // closed when it has stopped for good
+	before <-chan struct{} // over of an earlier device with the same id, which has to stop first; or nil
 
-	mu      sync.Mutex // held while the device is opened, or told of a change
-	version uint64     // of the tree that it was opened with
-	dev     nodes.Device
-	why     error // why there is none
+	mu      sync.Mutex // held briefly, never while the device is called
+	session *session   // the present opening, or nil
+	why     error      // why there is none
+
+	gone bool // its node was destroyed; guarded by the tree's lock
 
 	reporting sync.Mutex // keeps reports, and those told of them, in order
 }
@@ -53,13 +55,24 @@ func (t *Tree) start(n *node) {
 		close(d.over)
 		return
 	}
-	t.devices[d] = struct{}{}
+	if earlier := t.devices[d.id]; earlier != nil {
+		d.before = earlier.over
+		d.why = errors.New("an earlier device with the same id is still stopping")
+	}
+	t.devices[d.id] = d
 	t.supervised.Go(func() {
 		defer close(d.over)
+		defer cancel()
 		d.supervise(ctx)
 		t.mu.Lock()
-		delete(t.devices, d)
+		gone := d.gone
+		if t.devices[d.id] == d {
+			delete(t.devices, d.id)
+		}
 		t.mu.Unlock()
+		if gone {
+			t.cfg.Opener.Forget(d.id) // again: it may have been opened meanwhile
+		}
 	})
 }
 
@@ -79,23 +92,23 @@ func (d *device) end() { d.cancel() }
 // supervise opens and runs the device, again with growing pauses when it cannot
 // go on, until ctx ends.
 func (d *device) supervise(ctx context.Context) {
+	if d.before != nil {
+		// Also when ctx ends: whoever comes next waits for both of us.
+		<-d.before
+	}
 	pause := firstPause
-	for {
+	for ctx.Err() == nil {
 		began := now()
 		err := d.run(ctx)
 		if ctx.Err() != nil {
 			return
-		}
-		if err == nil {
-			err = errors.New("it stopped without saying why")
 		}
 		if now().Sub(began) > lastPause {
 			pause = firstPause
 		}
 		wait := pause/2 + rand.N(pause)
 		d.t.log.Warn("device stopped", "node", d.id, "error", err, "again_in", wait.Round(time.Millisecond))
-		d.t.fault(d, d.id, nodes.Message{Severity: nodes.SeverityError, EventID: faultEvent,
-			Text: fmt.Sprintf("The device cannot be used: %v. It is tried again by itself.", err)})
+		d.say(fmt.Sprintf("The device cannot be used: %v. It is tried again by itself.", err))
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -105,81 +118,137 @@ func (d *device) supervise(ctx context.Context) {
 	}
 }
 
-func (d *device) run(ctx context.Context) error {
+// say shows on the node why the device cannot be used.
+func (d *device) say(text string) {
+	d.t.fault(d, d.id, nodes.Message{Severity: nodes.SeverityError, EventID: faultEvent, Text: text})
+}
+
+// run opens the device and runs it until it cannot go on, or ctx ends. It returns
+// why, never nil.
+func (d *device) run(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	h := &host{d: d, log: d.t.log.With("node", d.id)}
 	defer h.closed.Store(true)
-	dev, err := d.open(h)
-	if err != nil {
+	s, snapshot := d.prepare(cancel)
+	defer func() { d.finish(s, err) }()
+	if err := d.open(s, snapshot, h); err != nil {
 		return err
 	}
 	d.t.clearAll(d) // what an earlier opening said
-	d.t.wakeInterest()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	done := make(chan error, 1)
-	d.t.supervised.Go(func() { done <- guard(ctx, dev) })
+	d.t.supervised.Go(func() { done <- d.guard(ctx, s.dev) })
+	d.t.supervised.Go(s.deliver)
+	d.t.wakeInterest()
 	settled := time.After(firstPause)
-	for running := true; running; {
+	for {
 		select {
 		case err = <-done:
-			running = false
 		case <-settled: // not at once: the state of one that falls over again and again would flicker
 			d.t.clear(d, d.id, faultEvent)
+			continue
 		case <-ctx.Done():
-			select {
-			case err = <-done:
-			case <-time.After(stopTime):
-				d.t.log.Error("device does not stop; the hub waits for it", "node", d.id, "after", stopTime)
-				err = <-done
+			err = d.stop(s, done)
+			if cause := context.Cause(ctx); cause != context.Canceled {
+				err = cause
 			}
-			running = false
 		}
+		if err == nil {
+			err = errors.New("it stopped without saying why")
+		}
+		return err
 	}
-	d.mu.Lock()
-	d.dev, d.why = nil, err
-	d.mu.Unlock()
-	return err
 }
 
-// guard turns a panic of a device into an error: one adapter's fault must not
-// take down the others.
-func guard(ctx context.Context, dev nodes.Device) (err error) {
+// stop waits for a device whose context has ended.
+func (d *device) stop(s *session, done <-chan error) error {
+	d.finish(s, errors.New("the device is stopping"))
+	timer := time.NewTimer(stopTime)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+	}
+	d.t.log.Error("device does not stop; the hub waits for it", "node", d.id, "after", stopTime)
+	d.say(fmt.Sprintf("The device cannot be used: it was told to stop and has not done so for %v. Restart the hub if this stays.", stopTime))
+	return <-done
+}
+
+// guard turns a panic of a device into an error.
+func (d *device) guard(ctx context.Context, dev nodes.Device) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("fault of its adapter: %v", r)
+			err = d.panicked(r)
 		}
 	}()
 	return dev.Run(ctx)
 }
 
-func (d *device) open(h nodes.Host) (nodes.Device, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// prepare begins a session: changes from here on reach the device as such, those
+// before are in the snapshot.
+func (d *device) prepare(cancel context.CancelCauseFunc) (*session, *nodes.Node) {
 	d.t.mu.RLock()
-	snapshot := d.node.export(func(n *node) bool { return n.typ.Connects })
-	d.version = d.t.version
-	d.t.mu.RUnlock()
-	d.dev, d.why = d.t.cfg.Opener.Open(snapshot, h)
-	return d.dev, d.why
+	defer d.t.mu.RUnlock()
+	s := newSession(d, d.t.version, cancel)
+	d.mu.Lock()
+	d.session = s
+	d.mu.Unlock()
+	return s, d.node.export(func(n *node) bool { return n.typ.Connects })
 }
 
-// update tells the device of a change, unless it was opened with it.
-func (d *device) update(c nodes.Change, version uint64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.dev != nil && version > d.version {
-		d.dev.Update(c)
+func (d *device) open(s *session, snapshot *nodes.Node, h nodes.Host) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = d.panicked(r)
+		}
+	}()
+	dev, err := d.t.cfg.Opener.Open(snapshot, h)
+	if err == nil && dev == nil {
+		err = errors.New("fault of its adapter: it made no device")
 	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.dev = dev
+	s.mu.Unlock()
+	return nil
 }
 
-// current returns the running device, or why there is none.
-func (d *device) current() (nodes.Device, error) {
+// finish ends a session; why is told to those who ask for the device until it
+// runs again.
+func (d *device) finish(s *session, why error) {
+	s.end()
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.dev == nil && d.why == nil {
-		return nil, errors.New("the device is being opened")
+	d.session, d.why = nil, why
+	d.mu.Unlock()
+}
+
+// update tells the device of a change, unless it was opened with it. The channel,
+// when there is one, is closed as soon as the device has taken it.
+func (d *device) update(c nodes.Change, version uint64) (*session, <-chan struct{}) {
+	d.mu.Lock()
+	s := d.session
+	d.mu.Unlock()
+	if s == nil || version <= s.version {
+		return nil, nil
 	}
-	return d.dev, d.why
+	return s, s.post(c)
+}
+
+// current returns the session of the running device, or why there is none.
+func (d *device) current() (*session, error) {
+	d.mu.Lock()
+	s, why := d.session, d.why
+	d.mu.Unlock()
+	if s != nil && s.opened() {
+		return s, nil
+	}
+	if why == nil {
+		why = errors.New("the device is being opened")
+	}
+	return nil, why
 }
 
 // host is what one opening of a device sees of the hub.

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -81,22 +82,31 @@ func properties(n *node) []nodes.Property {
 		}
 	}
 	if n.typ.Properties != nil {
-		out = append(out, n.typ.Properties(n.spec.Params)...)
+		out = append(out, added(n)...)
 	}
 	return out
 }
 
+// added are the properties that the type adds; none when its adapter panics.
+func added(n *node) (out []nodes.Property) {
+	defer func() {
+		if recover() != nil {
+			out = nil
+		}
+	}()
+	return n.typ.Properties(n.spec.Params)
+}
+
+// find returns where a child stands, or should.
+func (n *node) find(c *node) (int, bool) {
+	return slices.BinarySearchFunc(n.children, c, func(a, b *node) int {
+		return cmp.Or(cmp.Compare(a.position, b.position), strings.Compare(a.spec.ID, b.spec.ID))
+	})
+}
+
 // place puts a child where its position says.
 func (n *node) place(c *node) {
-	i, _ := slices.BinarySearchFunc(n.children, c, func(a, b *node) int {
-		switch {
-		case a.position < b.position:
-			return -1
-		case a.position > b.position:
-			return 1
-		}
-		return strings.Compare(a.spec.ID, b.spec.ID)
-	})
+	i, _ := n.find(c)
 	n.children = slices.Insert(n.children, i, c)
 	if n.names == nil {
 		n.names = make(map[string]*node)
@@ -106,7 +116,7 @@ func (n *node) place(c *node) {
 
 // drop takes a child away.
 func (n *node) drop(c *node) {
-	if i := slices.Index(n.children, c); i >= 0 {
+	if i, ok := n.find(c); ok {
 		n.children = slices.Delete(n.children, i, i+1)
 	}
 	if n.names[c.spec.Name] == c {

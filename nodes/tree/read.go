@@ -2,19 +2,31 @@ package tree
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"sync"
 
 	"github.com/fieldhub/hub/nodes"
 )
 
-// flight is that somebody asks a device for a node; others wait for it.
-type flight struct{ done chan struct{} }
+// flight is that somebody asks a device for a node. Others who want it wait. All of
+// it is guarded by the tree's lock.
+type flight struct {
+	node    *node
+	waiting []chan<- landing // they have room
+}
+
+// landing is the end of a flight.
+type landing struct {
+	leaf  string
+	err   error // why there is no answer; nil: there is, or the device has none
+	again bool  // whoever asked has given up
+}
 
 // Read yields the reading of each node once, one call at a time, as soon as it
 // is there: current values from memory, the others from the devices, each asked
 // at the same time. It returns after the last. When ctx ends, what is still open
-// is yielded with the last values and an error.
+// is yielded with the last values and an error; a device that does not heed ctx is
+// not waited for.
 func (t *Tree) Read(ctx context.Context, ids []string, yield func(nodes.Reading)) {
 	r := &readout{t: t, yield: yield, open: make(map[string][]*request)}
 	byDevice := make(map[*device][]string)
@@ -22,7 +34,12 @@ func (t *Tree) Read(ctx context.Context, ids []string, yield func(nodes.Reading)
 	at := now()
 	asked := make(map[string]bool)
 	var ready []nodes.Reading
+	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
 		n := t.nodes[id]
 		if n == nil || !readable(n) {
 			ready = append(ready, nodes.Reading{Node: id, Err: t.failed(nodes.Unsupported, "read", id, "this node has no values of its own")})
@@ -34,7 +51,7 @@ func (t *Tree) Read(ctx context.Context, ids []string, yield func(nodes.Reading)
 		}
 		q := &request{id: id}
 		parts(n, func(p *node) {
-			if p.last.Node == "" && p == n && len(n.children) > 0 && n.children[0].typ.Part {
+			if p.last.Node == "" && p == n && hasParts(n) {
 				return // a device without fields of its own
 			}
 			if _, fresh := shown(p, at, nil); fresh || p.owner == nil {
@@ -71,6 +88,7 @@ type readout struct {
 	mu    sync.Mutex
 	yield func(nodes.Reading)
 	open  map[string][]*request // by leaf that is waited for
+	over  bool                  // Read has returned
 }
 
 // request is one of the nodes asked for.
@@ -87,113 +105,135 @@ func (r *readout) say(reading nodes.Reading) {
 	r.yield(reading)
 }
 
+// hasParts tells whether nodes describe parts of this one.
+func hasParts(n *node) bool {
+	return slices.ContainsFunc(n.children, func(c *node) bool { return c.typ.Part })
+}
+
 // ask gets the leaves of one device: those that nobody asks for yet from the
 // device, the others from whoever does.
 func (r *readout) ask(ctx context.Context, d *device, leaves []string) {
-	for round := 0; len(leaves) > 0 && ctx.Err() == nil; round++ {
-		mine, others := r.claim(d, leaves)
-		if len(mine) > 0 {
+	landed := make(chan landing, len(leaves))
+	mine, others := r.claim(d, leaves, landed)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if len(mine) > 0 {
+		if others == 0 {
 			r.fetch(ctx, d, mine)
+			return
 		}
-		leaves = nil
-		for leaf, f := range others {
-			select {
-			case <-f.done:
-			case <-ctx.Done():
-				return
-			}
-			// Whoever asked may have given up: then ask, but not for ever.
-			if round < 2 && r.stale(leaf) {
-				leaves = append(leaves, leaf)
+		wg.Go(func() { r.fetch(ctx, d, mine) })
+	}
+	for ; others > 0; others-- {
+		select {
+		case l := <-landed:
+			if l.again {
+				wg.Go(func() { r.ask(ctx, d, []string{l.leaf}) }) // in his place
 			} else {
-				r.answered(leaf)
+				r.settled(l.leaf, l.err)
 			}
+		case <-ctx.Done():
+			return
 		}
 	}
 }
 
-func (r *readout) stale(leaf string) bool {
-	r.t.mu.RLock()
-	defer r.t.mu.RUnlock()
-	n := r.t.nodes[leaf]
-	if n == nil {
-		return false
-	}
-	_, fresh := shown(n, now(), nil)
-	return !fresh && n.last.Err == nil
-}
-
-// claim divides leaves into those that we ask for and those that others do.
-func (r *readout) claim(d *device, leaves []string) (mine []string, others map[string]*flight) {
-	others = make(map[string]*flight)
+// claim divides leaves into those that we ask for, which it returns, and those
+// that others do: their count, and each comes through landed.
+func (r *readout) claim(d *device, leaves []string, landed chan<- landing) (mine map[string]*flight, others int) {
+	mine = make(map[string]*flight, len(leaves))
 	r.t.mu.Lock()
 	defer r.t.mu.Unlock()
 	for _, leaf := range leaves {
 		n := r.t.nodes[leaf]
 		switch {
-		case n == nil || n.owner != d:
-			others[leaf] = &flight{done: closed} // gone meanwhile
+		case n == nil || n.owner != d: // gone meanwhile
+			others++
+			landed <- landing{leaf: leaf}
 		case n.flight != nil:
-			others[leaf] = n.flight
+			others++
+			n.flight.waiting = append(n.flight.waiting, landed)
 		default:
-			n.flight = &flight{done: make(chan struct{})}
-			mine = append(mine, leaf)
+			n.flight = &flight{node: n}
+			mine[leaf] = n.flight
 		}
 	}
 	return mine, others
 }
 
-var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
-
-func (r *readout) fetch(ctx context.Context, d *device, mine []string) {
-	waiting := make(map[string]bool, len(mine))
-	for _, leaf := range mine {
-		waiting[leaf] = true
+// fetch asks the device for leaves.
+func (r *readout) fetch(ctx context.Context, d *device, mine map[string]*flight) {
+	ids := make([]string, 0, len(mine))
+	for leaf := range mine {
+		ids = append(ids, leaf)
 	}
-	dev, err := d.current()
-	reader, ok := dev.(nodes.Reader)
-	switch {
-	case dev == nil:
-		if err == nil {
-			err = errors.New("it is not running")
-		}
+	slices.Sort(ids)
+	var mu sync.Mutex // the device may still yield when it is not waited for any more
+	take := func(leaf string) *flight {
+		mu.Lock()
+		defer mu.Unlock()
+		f := mine[leaf]
+		delete(mine, leaf)
+		return f
+	}
+	s, err := d.current()
+	if err != nil {
 		// Nothing is stored: the device itself will say more when it runs.
-		err = &nodes.Error{Op: "read", Ref: nodes.In(d.id), Kind: nodes.Unreachable, Err: err}
-	case ok:
-		reader.Read(ctx, mine, func(reading nodes.Reading) {
-			if !waiting[reading.Node] {
+		err = &nodes.Error{Op: "read", Ref: r.t.reference(d.id), Kind: nodes.Unreachable, Err: err}
+	} else {
+		err = s.read(ctx, ids, func(reading nodes.Reading) {
+			f := take(reading.Node)
+			if f == nil {
 				return
 			}
-			delete(waiting, reading.Node)
 			r.t.report(d, []nodes.Reading{reading})
-			r.t.land(reading.Node)
-			r.answered(reading.Node)
+			r.t.land(f, landing{leaf: reading.Node})
+			r.settled(reading.Node, nil)
+		}, func() { // the device has returned, perhaps long after us
+			for _, leaf := range ids {
+				if f := take(leaf); f != nil {
+					r.t.land(f, landing{leaf: leaf, again: true})
+				}
+			}
 		})
+		if err == errGivenUp {
+			return
+		}
+		if err != nil {
+			err = &nodes.Error{Op: "read", Ref: r.t.reference(d.id), Kind: nodes.Unreachable, Err: err}
+		}
 	}
-	for leaf := range waiting {
-		r.t.land(leaf)
-		if ctx.Err() == nil {
-			r.failed(leaf, err)
+	for _, leaf := range ids {
+		if f := take(leaf); f != nil {
+			r.t.land(f, landing{leaf: leaf, err: err})
+			r.settled(leaf, err)
 		}
 	}
 }
 
-// land ends the flight of a leaf.
-func (t *Tree) land(leaf string) {
+// land ends a flight.
+func (t *Tree) land(f *flight, l landing) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n := t.nodes[leaf]; n != nil && n.flight != nil {
-		close(n.flight.done)
-		n.flight = nil
+	if f.node.flight == f {
+		f.node.flight = nil
 	}
+	for _, landed := range f.waiting {
+		landed <- l
+	}
+	f.waiting = nil
 }
 
-// answered tells that a leaf needs no more waiting, and yields what is complete.
-func (r *readout) answered(leaf string) { r.failed(leaf, nil) }
+func (t *Tree) reference(id string) nodes.Ref { return nodes.Ref{Source: t.cfg.Source, ID: id} }
 
-func (r *readout) failed(leaf string, err error) {
+// settled tells that a leaf needs no more waiting, and why there is no answer (nil:
+// there is), and yields what is complete.
+func (r *readout) settled(leaf string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.over {
+		return // the answer came too late; it is stored
+	}
 	for _, q := range r.open[leaf] {
 		q.lose(leaf, err)
 		if q.left--; q.left == 0 && !q.said {
@@ -237,6 +277,7 @@ func (r *readout) rest(ctx context.Context) {
 	if ctx.Err() == context.Canceled {
 		text = "the readout was stopped before the device answered"
 	}
+	r.over = true
 	for leaf, list := range r.open {
 		for _, q := range list {
 			q.lose(leaf, r.t.failed(nodes.Timeout, "read", leaf, text))

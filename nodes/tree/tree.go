@@ -1,11 +1,13 @@
 package tree
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,8 +42,8 @@ type Tree struct {
 	queue    []nodes.Event // to be published, in order
 	unsaved  []nodes.Event // status events that are not on disk yet
 	subs     []*subscriber
-	devices  map[*device]struct{}
-	watchers int // nodes watched, each counted for each watcher
+	devices  map[string]*device // by id of the connecting node; the latest of each
+	watchers int                // nodes watched, each counted for each watcher
 	closing  bool
 
 	publishing sync.Mutex
@@ -69,7 +71,7 @@ func New(cfg Config) (*Tree, error) {
 	}
 	t := &Tree{cfg: cfg, types: types, log: cfg.Log.With("source", cfg.Source),
 		changes: make(chan *change), running: make(chan struct{}), stopped: make(chan struct{}),
-		nodes: make(map[string]*node), devices: make(map[*device]struct{}), interest: make(chan struct{}, 1)}
+		nodes: make(map[string]*node), devices: make(map[string]*device), interest: make(chan struct{}, 1)}
 	t.root = &node{spec: nodes.Spec{ID: nodes.RootID, Name: nodes.RootID, Type: nodes.TypeRoot}, typ: types.byName[nodes.TypeRoot]}
 	t.nodes[nodes.RootID] = t.root
 	records, err := cfg.Store.Load()
@@ -77,6 +79,7 @@ func New(cfg Config) (*Tree, error) {
 		return nil, fmt.Errorf("data source %s: %w", cfg.Source, err)
 	}
 	t.load(records)
+	t.changed = now()
 	return t, nil
 }
 
@@ -91,10 +94,7 @@ func (t *Tree) load(records []Record) {
 	link = func(parent *node) {
 		list := byParent[parent.spec.ID]
 		slices.SortFunc(list, func(a, b Record) int {
-			if a.Position < b.Position {
-				return -1
-			}
-			return 1
+			return cmp.Or(cmp.Compare(a.Position, b.Position), strings.Compare(a.Spec.ID, b.Spec.ID))
 		})
 		for _, r := range list {
 			typ := t.types.byName[r.Spec.Type]
@@ -106,9 +106,6 @@ func (t *Tree) load(records []Record) {
 			t.nodes[r.Spec.ID] = n
 			parent.place(n)
 			linked++
-			if r.Changed.After(t.changed) {
-				t.changed = r.Changed
-			}
 			link(n)
 		}
 	}
@@ -157,7 +154,9 @@ func (t *Tree) ID() string { return t.cfg.Source }
 // Name returns what a person calls the data source.
 func (t *Tree) Name() string { return t.cfg.Name }
 
-// LastChanged returns when a node was last added, edited, moved or removed.
+// LastChanged returns when a node was last added, edited, moved or removed, or
+// when the tree was loaded, whichever is later: it never goes back, not over a
+// restart either.
 func (t *Tree) LastChanged() time.Time {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,7 +39,7 @@ func (t *Tree) Watch(ids []string, interval time.Duration, notify func(nodes.Rea
 	t.mu.Lock()
 	var watched []*node
 	for _, id := range ids {
-		if n := t.nodes[id]; n != nil {
+		if n := t.nodes[id]; n != nil && !slices.Contains(n.watchers, w) {
 			n.watchers = append(slices.Clone(n.watchers), w)
 			watched = append(watched, n)
 		}
@@ -83,9 +84,8 @@ func (t *Tree) gatherInterest(ctx context.Context) {
 			return
 		}
 		for d, list := range t.wishes() {
-			dev, _ := d.current()
-			if i, ok := dev.(nodes.Interested); ok {
-				i.Interest(list)
+			if s, _ := d.current(); s != nil {
+				s.wish(list)
 			}
 		}
 	}
@@ -107,13 +107,16 @@ func (t *Tree) wishes() map[*device][]nodes.Interest {
 		}
 	}
 	out := make(map[*device][]nodes.Interest, len(t.devices))
-	for d := range t.devices {
+	for _, d := range t.devices {
 		out[d] = nil
 	}
 	for n, interval := range shortest {
 		if n.owner != nil {
 			out[n.owner] = append(out[n.owner], nodes.Interest{Node: n.spec.ID, Interval: interval})
 		}
+	}
+	for _, list := range out { // always in the same order: a device is told only of what is new
+		slices.SortFunc(list, func(a, b nodes.Interest) int { return strings.Compare(a.Node, b.Node) })
 	}
 	return out
 }
