@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -13,14 +14,15 @@ const (
 
 // CheckNames returns an error when the element or one in it has a name that
 // encoding/xml lets pass, but that cannot be written again: without a local part,
-// with one that is no name, or in the namespaces that XML itself owns. [Element.Append]
-// of what has passed is well-formed.
+// with one that is no name, in the namespaces that XML itself owns, or in one that
+// is no URI. [Element.Append] of what has passed is well-formed, and every reader
+// takes it.
 func (e *Element) CheckNames() error {
-	if !isName(e.Name.Local) || e.Name.Space == spaceXML || e.Name.Space == spaceXMLNS {
+	if !isName(e.Name.Local) || e.Name.Space == spaceXML || e.Name.Space == spaceXMLNS || !IsSpace(e.Name.Space) {
 		return fmt.Errorf("%+q is no name of an element", e.Name.Local)
 	}
 	for _, a := range e.Attrs {
-		if !isName(a.Name.Local) || a.Name.Space == spaceXMLNS {
+		if !isName(a.Name.Local) || a.Name.Space == spaceXMLNS || !IsSpace(a.Name.Space) {
 			return fmt.Errorf("%+q is no name of an attribute", a.Name.Local)
 		}
 	}
@@ -42,6 +44,19 @@ func isName(s string) bool {
 	}
 	for _, c := range []byte(s) {
 		if c == ':' {
+			return false
+		}
+	}
+	return true
+}
+
+// IsSpace tells whether something can be the name of a namespace: it holds no
+// character that no URI holds (RFC 3986, 2). Readers such as expat use one of these
+// (a space, a brace) between a namespace and a name, and refuse a document in which
+// the namespace holds it, too.
+func IsSpace(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c == 0x7f || strings.IndexByte("{}<>\"|\\^`", c) >= 0 {
 			return false
 		}
 	}

@@ -20,6 +20,10 @@ func TestCheckNames(t *testing.T) {
 		{`<a><xml:b/></a>`, false},
 		{`<a xmlns='http://www.w3.org/2000/xmlns/'/>`, false},
 		{`<a p:b='1' xmlns:p='http://www.w3.org/2000/xmlns/'/>`, false},
+		{`<a xmlns='urn:x y'/>`, false},
+		{`<a><p:b xmlns:p='urn:x}y'/></a>`, false},
+		{`<a p:b='1' xmlns:p='&#10;'/>`, false},
+		{`<a xmlns="https://example.org/~b?c=d&amp;e#f(g)'ä"/>`, true},
 	} {
 		e, err := Parse(tt.doc)
 		if err != nil {
