@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/fieldhub/hub/xmppface/stream"
 	"github.com/fieldhub/hub/xmppface/wire"
@@ -123,16 +124,17 @@ func attribute(b []byte) int {
 			i++
 		}
 	}
-	if i >= len(b) || string(b[:n]) == "xmlns" && reserved(string(b[n+2:i])) {
+	if i >= len(b) || string(b[:n]) == "xmlns" && !space(string(b[n+2:i])) {
 		return -1
 	}
 	return i + 1
 }
 
-// reserved tells whether a namespace cannot be a default one (Namespaces in XML,
-// 3).
-func reserved(space string) bool {
-	return space == "http://www.w3.org/XML/1998/namespace" || space == "http://www.w3.org/2000/xmlns/"
+// space tells whether a namespace can be a default one (Namespaces in XML, 3). One
+// with references is looked at more closely elsewhere.
+func space(name string) bool {
+	return wire.IsSpace(name) && !strings.Contains(name, "&") &&
+		name != "http://www.w3.org/XML/1998/namespace" && name != "http://www.w3.org/2000/xmlns/"
 }
 
 // references are those that need no look at the number.

@@ -166,6 +166,9 @@ func TestUnforwardable(t *testing.T) {
 		{"name with a colon at the end", "<x:/>", "bad-namespace-prefix"},
 		{"name that begins with a digit", "<p:1 xmlns:p='urn:p'/>", "bad-namespace-prefix"},
 		{"attribute of xmlns", "<x p:y='' xmlns:p='http://www.w3.org/2000/xmlns/'/>", "bad-namespace-prefix"},
+		{"a namespace with a brace", "<x xmlns='urn:x}y'/>", "bad-namespace-prefix"},
+		{"a namespace with a space", "<p:x xmlns:p='urn:x y'/>", "bad-namespace-prefix"},
+		{"a namespace with a line break", "<x><y xmlns='\n'/></x>", "bad-namespace-prefix"},
 		{"a namespace that multiplies", "<x xmlns:p='" + strings.Repeat("p", 50000) + "'>" + strings.Repeat("<p:y/>", 10000) + "</x>", "policy-violation"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
