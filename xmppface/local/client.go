@@ -23,6 +23,8 @@ type client struct {
 	sock             *socket
 	log              *slog.Logger
 
+	patience *time.Timer // closes the connection some time after its end was queued
+
 	heard  atomic.Int64 // stanzas received
 	over   atomic.Bool  // replaced or thrown out: what still comes is dropped
 	silent int64        // heard, when it was looked at last; -1: pinged; watch's
@@ -45,6 +47,8 @@ func newClient(s *Server, n *negotiation, resource string) (*client, error) {
 	c := &client{s: s, name: n.name, bare: bare, full: bare + "/" + resource, lang: n.lang, st: st, sock: n.sock, silent: -1}
 	c.to = appendTo(nil, c.full)
 	c.log = s.log.With("jid", c.full)
+	c.patience = time.AfterFunc(time.Hour, func() { c.st.Abort(errDeaf) })
+	c.patience.Stop()
 	return c, nil
 }
 
@@ -52,8 +56,9 @@ func newClient(s *Server, n *negotiation, resource string) (*client, error) {
 func (c *client) run(ctx context.Context, bindID string) {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	defer c.patience.Stop()
 	stop := context.AfterFunc(ctx, func() {
-		c.st.End(&stream.Error{Condition: "system-shutdown"})
+		c.finish(&stream.Error{Condition: "system-shutdown"}, shutdownTime)
 		cancel()
 	})
 	defer stop()
@@ -63,10 +68,10 @@ func (c *client) run(ctx context.Context, bindID string) {
 	err := c.read()
 	var broken *stream.Error
 	if errors.As(err, &broken) && !broken.Remote {
+		c.finish(broken, endTime)
 		c.sock.linger.Store(true)
-		c.st.End(broken)
 	} else {
-		c.st.End(nil)
+		c.finish(nil, endTime)
 	}
 	c.s.social.leave(c.s, c)
 	if lost := <-written; lost != nil {
@@ -99,7 +104,21 @@ func (c *client) enter(bindID string) {
 // end throws the client out.
 func (c *client) end(condition, text string) {
 	c.over.Store(true)
-	c.st.End(&stream.Error{Condition: condition, Text: text})
+	c.finish(&stream.Error{Condition: condition, Text: text}, endTime)
+}
+
+const (
+	endTime      = 2 * time.Second // in which a client must take what waits for it at the end
+	shutdownTime = 1200 * time.Millisecond
+)
+
+var errDeaf = errors.New("what waited at the end of the stream was not taken in time")
+
+// finish queues the end of the stream. However slowly the client takes what waits
+// before it, the connection is closed after that time.
+func (c *client) finish(e *stream.Error, within time.Duration) {
+	c.st.End(e)
+	c.patience.Reset(within)
 }
 
 // read serves what comes until there is no more.
