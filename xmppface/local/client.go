@@ -68,8 +68,8 @@ func (c *client) run(ctx context.Context, bindID string) {
 	err := c.read()
 	var broken *stream.Error
 	if errors.As(err, &broken) && !broken.Remote {
+		c.sock.linger.Store(true) // before the end is written and the socket closed
 		c.finish(broken, endTime)
-		c.sock.linger.Store(true)
 	} else {
 		c.finish(nil, endTime)
 	}
