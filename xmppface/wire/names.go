@@ -18,20 +18,39 @@ const (
 // is no URI. [Element.Append] of what has passed is well-formed, and every reader
 // takes it.
 func (e *Element) CheckNames() error {
-	if !isName(e.Name.Local) || e.Name.Space == spaceXML || e.Name.Space == spaceXMLNS || !IsSpace(e.Name.Space) {
+	return make(checked).names(e)
+}
+
+// checked holds the namespaces that were looked at and are good: many names may
+// share one that is long.
+type checked map[string]bool
+
+func (c checked) names(e *Element) error {
+	if !isName(e.Name.Local) || e.Name.Space == spaceXML || !c.space(e.Name.Space) {
 		return fmt.Errorf("%+q is no name of an element", e.Name.Local)
 	}
 	for _, a := range e.Attrs {
-		if !isName(a.Name.Local) || a.Name.Space == spaceXMLNS || !IsSpace(a.Name.Space) {
+		if !isName(a.Name.Local) || !c.space(a.Name.Space) {
 			return fmt.Errorf("%+q is no name of an attribute", a.Name.Local)
 		}
 	}
-	for _, c := range e.Children {
-		if err := c.CheckNames(); err != nil {
+	for _, child := range e.Children {
+		if err := c.names(child); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (c checked) space(s string) bool {
+	if s == "" || c[s] {
+		return true
+	}
+	if s == spaceXMLNS || !IsSpace(s) {
+		return false
+	}
+	c[s] = true
+	return true
 }
 
 // isName tells whether something is a name without a colon. The decoder has checked

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCheckNames(t *testing.T) {
@@ -71,4 +72,25 @@ func FuzzAppend(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestCheckNamesOfOneLongNamespace: a namespace that many elements share is looked
+// at once.
+func TestCheckNamesOfOneLongNamespace(t *testing.T) {
+	for name, doc := range map[string]string{
+		"default": "<x xmlns='" + strings.Repeat("p", 100000) + "'>" + strings.Repeat("<y/>", 18000) + "</x>",
+		"prefix":  "<x xmlns:p='" + strings.Repeat("p", 100000) + "'>" + strings.Repeat("<p:y/><z/>", 9000) + "</x>",
+	} {
+		e, err := Parse(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if err := e.CheckNames(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if took := time.Since(began); took > 500*time.Millisecond {
+			t.Errorf("%s: it took %v", name, took)
+		}
+	}
 }
