@@ -45,6 +45,7 @@ func deaf(t *testing.T, srv *localtest.Server) *peer {
 // TestEndOfTheDeaf: a connection that is to end does so soon, however slowly the
 // client takes what waits for it.
 func TestEndOfTheDeaf(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		end  func(t *testing.T, srv *localtest.Server, p *peer)

@@ -87,7 +87,7 @@ func TestSlowReader(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	const n = 400 // 40 MB
+	const n = 160 // 16 MB
 	refused := 0
 	began := time.Now()
 	for answer := range flood(hub, n, func(i int) string {
@@ -136,7 +136,7 @@ func TestSlowReaderOfAnswers(t *testing.T) {
 	srv := localtest.Start(t, nil)
 	slow, hub := online(t, srv, "slow", "1"), online(t, srv, "hub", "1")
 	large := "<x xmlns='urn:x'>" + strings.Repeat("x", 100<<10) + "</x>"
-	const n = 200
+	const n = 120
 	for answer := range flood(hub, n, func(i int) string {
 		return fmt.Sprintf("<iq type='result' id='i%d' to='%s'>%s</iq>", i, slow.full, large)
 	}) {
@@ -183,6 +183,7 @@ func TestDeafClient(t *testing.T) {
 // TestStuckClient: one that takes nothing of what waits for it for too long is
 // disconnected.
 func TestStuckClient(t *testing.T) {
+	t.Parallel()
 	srv := localtest.Start(t, func(c *local.Config) { c.Limits.Write = 200 * time.Millisecond; c.Limits.Queue = 16 << 20 })
 	stuck, a := available(t, srv, "stuck", "1"), available(t, srv, "stuck", "2")
 	stuck.expect("<presence ")
@@ -205,6 +206,7 @@ func TestStuckClient(t *testing.T) {
 }
 
 func TestSilentClients(t *testing.T) {
+	t.Parallel()
 	srv := localtest.Start(t, func(c *local.Config) { c.Limits.Idle = 400 * time.Millisecond })
 	watcher := available(t, srv, "user", "watcher")
 	silent := available(t, srv, "user", "silent")

@@ -159,6 +159,7 @@ func TestBeforeLogin(t *testing.T) {
 
 // TestWrongPassword: nothing tells an unknown account from a wrong password.
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	srv := localtest.Start(t, nil)
 	srv.AddUser(t, "user", password)
 	challenge := func(name, nonce string) (server, answer string) {
@@ -196,6 +197,7 @@ func dialed(t *testing.T, srv *localtest.Server) *peer {
 }
 
 func TestFailedLoginsAreSlowed(t *testing.T) {
+	t.Parallel()
 	srv := localtest.Start(t, nil)
 	srv.AddUser(t, "user", password)
 	p := dialed(t, srv)
@@ -266,6 +268,7 @@ func TestTooManyClients(t *testing.T) {
 // TestIdleBeforeLogin: neither silence nor a byte now and then holds a connection
 // before login for longer than it may take.
 func TestIdleBeforeLogin(t *testing.T) {
+	t.Parallel()
 	srv := localtest.Start(t, func(c *local.Config) { c.Limits.Login = 300 * time.Millisecond })
 	silent, slow, handshake := dial(t, srv), dial(t, srv), dial(t, srv)
 	handshake.open()
@@ -307,6 +310,7 @@ func TestManyBeforeLogin(t *testing.T) {
 }
 
 func TestShutdown(t *testing.T) {
+	t.Parallel()
 	srv := localtest.Start(t, nil)
 	dial(t, srv) // before login
 	p := online(t, srv, "user", "x")

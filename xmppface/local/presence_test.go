@@ -239,6 +239,7 @@ func befriend(t *testing.T, srv *localtest.Server, a, b string) {
 // TestRosterSurvives: rosters and open requests are in the store, so that the next
 // server of that domain goes on with them.
 func TestRosterSurvives(t *testing.T) {
+	t.Parallel()
 	var config local.Config
 	first := localtest.Start(t, func(c *local.Config) { config = *c })
 	a := available(t, first, "a", "1")

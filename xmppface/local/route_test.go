@@ -120,6 +120,7 @@ func TestMessages(t *testing.T) {
 func b(p *peer) string { return p.bare() }
 
 func TestForgedFrom(t *testing.T) {
+	t.Parallel()
 	srv := localtest.Start(t, nil)
 	b := available(t, srv, "b", "1")
 	other := online(t, srv, "a", "2")
@@ -157,6 +158,7 @@ func TestForwarding(t *testing.T) {
 }
 
 func TestUnforwardable(t *testing.T) {
+	t.Parallel()
 	srv := localtest.Start(t, nil)
 	b := online(t, srv, "b", "1")
 	for _, tt := range []struct{ name, in, want string }{

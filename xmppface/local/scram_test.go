@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -16,10 +17,17 @@ const (
 	rfcLast   = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
 )
 
+var rfcCredential = sync.OnceValues(func() (Credential, error) {
+	salt, err := base64.StdEncoding.DecodeString("W22ZaJ0SNY7soEsUEjb6gQ==")
+	if err != nil {
+		return Credential{}, err
+	}
+	return derive("pencil", salt, 4096)
+})
+
 func rfcExchange(t testing.TB) *exchange {
 	t.Helper()
-	salt, _ := base64.StdEncoding.DecodeString("W22ZaJ0SNY7soEsUEjb6gQ==")
-	c, err := derive("pencil", salt, 4096)
+	c, err := rfcCredential()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +169,7 @@ func FuzzScram(f *testing.F) {
 			if !strings.HasPrefix(final, b.bare+",p=") || len(b.proof) != 32 {
 				t.Errorf("%q: %+v", final, b)
 			}
-			if _, ok := x.finish(b); ok && (first != rfcFirst || final != rfcFinal) && x.first.gs2 == "n,," && x.first.bare == "n=user,r=rOprNGfwEbeRWgbNEkqO" && final != rfcFinal {
+			if _, ok := x.finish(b); ok && final != rfcFinal {
 				t.Errorf("%q was accepted", final)
 			}
 		}
