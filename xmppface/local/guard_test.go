@@ -1,8 +1,11 @@
 package local
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 )
@@ -70,6 +73,55 @@ func TestOrigin(t *testing.T) {
 		a := net.TCPAddrFromAddrPort(mustAddrPort(t, in))
 		if got := origin(a); got != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestLastWordsCount: a connection that was refused counts until it is closed, so
+// that there are never more than may be.
+func TestLastWordsCount(t *testing.T) {
+	cert, err := NewCertificate("k7f3.hub.local")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := new(Memory)
+	s, err := New(Config{Domain: "k7f3.hub.local", Certificate: cert, Accounts: m, Rosters: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	waiting := func() int {
+		s.guard.mu.Lock()
+		defer s.guard.mu.Unlock()
+		return len(s.guard.waiting)
+	}
+	c, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "no XML")
+	if b, err := io.ReadAll(c); err != nil || !strings.Contains(string(b), "not-well-formed") {
+		t.Errorf("got %s, %v", b, err)
+	}
+	if n := waiting(); n != 1 {
+		t.Errorf("%d are counted, want the one that is still open", n)
+	}
+	c.Close()
+	for deadline := time.Now().Add(2 * time.Second); waiting() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it still counts")
 		}
 	}
 }

@@ -209,10 +209,10 @@ func pause(ctx context.Context, d time.Duration) {
 // serve is one connection from beginning to end.
 func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	sock := newSocket(conn)
-	defer sock.Close()
 	from := origin(conn.RemoteAddr())
 	leave := s.guard.enter(from, func() { sock.Conn.Close() })
-	defer leave()
+	defer leave() // it counts until it is closed, last words included
+	defer sock.Close()
 	sock.SetDeadline(time.Now().Add(s.limits.Login))
 	stop := context.AfterFunc(ctx, func() { sock.Conn.Close() })
 	defer stop()
