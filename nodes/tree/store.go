@@ -6,7 +6,8 @@ import (
 	"github.com/fieldhub/hub/nodes"
 )
 
-// Store keeps a tree on disk. Its methods are called by one goroutine at a time.
+// Store keeps a tree on disk. Load and Commit are called by one goroutine at a
+// time, Shelf by any, also meanwhile.
 type Store interface {
 	// Load returns all records, in any order. None is an empty tree.
 	Load() ([]Record, error)
