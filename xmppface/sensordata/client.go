@@ -132,13 +132,7 @@ func (c *Client) space() string {
 func (c *Client) request(id string, ro *nodes.Readout) []byte {
 	b := wire.AppendAttr(append(make([]byte, 0, 256), "<req"...), "xmlns", c.space())
 	b = wire.AppendAttr(b, "id", id)
-	if want := ro.Categories & nodes.AllCategories; want == 0 || want == nodes.AllCategories {
-		b = wire.AppendFlag(b, "all", true)
-	} else {
-		for i, name := range categories {
-			b = wire.AppendFlag(b, name, want&(1<<i) != 0)
-		}
-	}
+	b = wire.AppendCategories(b, ro.Categories)
 	b = appendTime(b, "from", ro.From)
 	b = appendTime(b, "to", ro.To)
 	b = append(b, '>')

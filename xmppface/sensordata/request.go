@@ -17,10 +17,6 @@ type request struct {
 	one  [1]nodes.Ref // backs ro.Refs
 }
 
-// categories are the attributes that ask for fields of a category, by the number
-// of its bit.
-var categories = [...]string{"m", "p", "s", "c", "i", "h"}
-
 // parse reads a req element.
 func (q *request) parse(e *wire.Element) error {
 	for i := range e.Attrs {
@@ -66,17 +62,9 @@ func (q *request) attr(name, value string) error {
 	case "when":
 		at = &q.when
 	default:
-		category := nodes.AllCategories
-		if name != "all" {
-			category = 0
-			for i, n := range categories {
-				if n == name {
-					category = 1 << i
-				}
-			}
-			if category == 0 {
-				return nil
-			}
+		category, ok := wire.CategoryAttr(name)
+		if !ok {
+			return nil
 		}
 		set, ok := wire.ParseBool(value)
 		if !ok {

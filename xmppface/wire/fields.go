@@ -27,6 +27,34 @@ func flags(names []string) []string {
 	return out
 }
 
+// CategoryAttr returns the category that an attribute of a request asks for: m, p, s,
+// c, i, h, or all.
+func CategoryAttr(name string) (nodes.Category, bool) {
+	if name == "all" {
+		return nodes.AllCategories, true
+	}
+	for i, n := range categoryNames {
+		if n == name {
+			return 1 << i, true
+		}
+	}
+	return 0, false
+}
+
+// AppendCategories appends the attributes that ask for fields of any of these
+// categories; none means all.
+func AppendCategories(b []byte, c nodes.Category) []byte {
+	if c &= nodes.AllCategories; c == 0 || c == nodes.AllCategories {
+		return AppendFlag(b, "all", true)
+	}
+	for i, attr := range categoryAttrs {
+		if c&(1<<i) != 0 {
+			b = append(b, attr...)
+		}
+	}
+	return b
+}
+
 // Grouped returns the fields with those of equal time next to each other, in the
 // order in which each time occurs first; [AppendFields] writes one ts for them.
 // It returns the slice itself, and allocates nothing, when the times already run in
