@@ -1,0 +1,192 @@
+package events
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface/wire"
+)
+
+// request is a parsed subscribe element.
+type request struct {
+	id             string
+	refs           []nodes.Ref
+	bare           bool // it names no node: the messages have no nd
+	categories     nodes.Category
+	names          []string
+	rules          map[string]rule // by field name; those with a condition only
+	minInt, maxInt time.Duration
+	now            bool // req: everything is to be sent at once
+}
+
+// readout returns what to read for the subscription.
+func (q *request) readout() *nodes.Readout {
+	return &nodes.Readout{Refs: q.refs, Categories: q.categories, Fields: q.names}
+}
+
+// interval is how often values are wanted.
+func (q *request) interval() time.Duration {
+	if q.minInt > 0 {
+		return q.minInt
+	}
+	return q.maxInt
+}
+
+func parse(e *wire.Element) (*request, error) {
+	q := &request{rules: make(map[string]rule)}
+	for i := range e.Attrs {
+		a := &e.Attrs[i]
+		if a.Name.Space != "" {
+			continue
+		}
+		if err := q.attr(a.Name.Local, a.Value); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case q.id == "":
+		return nil, invalid("the request has no id; write one, it comes back with the values")
+	case len(q.id) > MaxID:
+		return nil, invalid("the id of the request is longer than " + strconv.Itoa(MaxID) + " bytes")
+	case q.maxInt > 0 && q.maxInt < q.minInt:
+		return nil, invalid("maxInt is shorter than minInt")
+	}
+	for _, c := range e.Children {
+		if err := q.child(e, c); err != nil {
+			return nil, err
+		}
+	}
+	if q.bare = len(q.refs) == 0; q.bare {
+		q.refs = []nodes.Ref{nodes.In(nodes.RootID)}
+	}
+	return q, nil
+}
+
+func (q *request) attr(name, value string) error {
+	switch name {
+	case "id":
+		q.id = value
+		return nil
+	case "minInt", "maxInt", "maxAge":
+		d, err := interval(name, value)
+		switch {
+		case err != nil:
+			return err
+		case name == "minInt":
+			q.minInt = d
+		case name == "maxInt" && d == 0:
+			return invalid("maxInt is zero; leave it out to be told of changes only")
+		case name == "maxInt":
+			q.maxInt = max(d, leastMaxInt)
+		}
+		return nil
+	}
+	category, ok := wire.CategoryAttr(name)
+	if !ok && name != "req" {
+		return nil
+	}
+	set, ok := wire.ParseBool(value)
+	if !ok {
+		return invalid(name + "=" + quote(value) + " is neither true nor false")
+	}
+	if name == "req" {
+		q.now = set
+	} else if set {
+		q.categories |= category
+	}
+	return nil
+}
+
+// month is what a month of a duration counts.
+const month = 30 * 24 * time.Hour
+
+func interval(name, value string) (time.Duration, error) {
+	months, d, ok := wire.ParseDuration(value)
+	if !ok {
+		return 0, invalid(name + "=" + quote(value) + " is no duration; write it as PT10S")
+	}
+	if months < 0 || d < 0 {
+		return 0, invalid(name + " is negative")
+	}
+	if months > 1200 || d > 1200*month {
+		return 0, invalid(name + " is longer than a hundred years")
+	}
+	return time.Duration(months)*month + d, nil
+}
+
+func (q *request) child(req, c *wire.Element) error {
+	switch {
+	case c.Name.Space != req.Name.Space:
+	case c.Name.Local == "nd":
+		r, ok := c.Ref()
+		if !ok {
+			return invalid("<nd/> names no node; write its id")
+		}
+		for _, have := range q.refs {
+			if have.Resolved() == r.Resolved() {
+				return nil
+			}
+		}
+		if len(q.refs) == MaxNodes {
+			return nodes.Errorf(nodes.NotAcceptable, "", nodes.Ref{}, "more than "+strconv.Itoa(MaxNodes)+" nodes in a subscription; subscribe to some at a time")
+		}
+		q.refs = append(q.refs, r)
+	case c.Name.Local == "f":
+		return q.field(c)
+	default:
+		return invalid("<" + clip(c.Name.Local) + "/> has no place in subscribe; write <nd id='…'/> or <f n='…'/>")
+	}
+	return nil
+}
+
+// field reads an f element.
+func (q *request) field(c *wire.Element) error {
+	name := c.Attr("n")
+	if name == "" {
+		return invalid("<f/> names no field; write its name as n")
+	}
+	if len(q.names) == MaxNames {
+		return nodes.Errorf(nodes.NotAcceptable, "", nodes.Ref{}, "more than "+strconv.Itoa(MaxNames)+" field names in a subscription; leave them out to get all fields")
+	}
+	var u rule
+	for _, p := range []struct {
+		attr string
+		to   *float64
+	}{{"by", &u.by}, {"up", &u.up}, {"dn", &u.dn}, {"v", &u.v}} {
+		text, ok := c.Lookup(p.attr)
+		if !ok || p.attr == "v" && strings.TrimSpace(text) == "" {
+			continue
+		}
+		f, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+		if err != nil || math.IsInf(f, 0) || math.IsNaN(f) || strings.ContainsAny(text, "xX_") {
+			return invalid(p.attr + "=" + quote(text) + " of field " + quote(name) + " is no number")
+		}
+		if p.attr != "v" && f <= 0 {
+			return invalid(p.attr + " of field " + quote(name) + " must be greater than zero")
+		}
+		*p.to = f
+		u.known = u.known || p.attr == "v"
+	}
+	q.names = append(q.names, name)
+	if u.by > 0 || u.up > 0 || u.dn > 0 {
+		q.rules[name] = u
+	} else {
+		delete(q.rules, name)
+	}
+	return nil
+}
+
+func invalid(text string) error { return nodes.Errorf(nodes.Invalid, "", nodes.Ref{}, text) }
+
+func quote(s string) string { return strconv.Quote(clip(s)) }
+
+// clip shortens what a peer wrote, for texts that go back or to the log.
+func clip(s string) string {
+	if len(s) <= 64 {
+		return s
+	}
+	return s[:64] + "…"
+}
