@@ -6,9 +6,11 @@ import (
 	"github.com/fieldhub/hub/datasources"
 	"github.com/fieldhub/hub/xmppface/concentrator"
 	"github.com/fieldhub/hub/xmppface/disco"
+	"github.com/fieldhub/hub/xmppface/events"
 	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/owner"
 	"github.com/fieldhub/hub/xmppface/ping"
+	"github.com/fieldhub/hub/xmppface/sensordata"
 	"github.com/fieldhub/hub/xmppface/version"
 )
 
@@ -36,6 +38,8 @@ func Extensions(p Program, b Backends) []ext.Extension {
 		ping.New(),
 		version.New(version.Software{Name: p.Product, Version: p.Version, OS: p.OS}),
 		concentrator.New(b.Catalog, b.Log),
+		sensordata.New(b.Catalog, b.Log),
+		events.New(b.Catalog, b.Log),
 		owner.New(b.Owner),
 	}
 	return append(list, disco.New(p.Name, list...))

@@ -1,0 +1,122 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/fieldhub/hub/adapters/modbus/modbustest"
+	"github.com/fieldhub/hub/cmd/hub/app/config"
+	"github.com/fieldhub/hub/nodes"
+)
+
+type demoCmd struct {
+	Seed  uint64 `help:"Seed of the simulated plant: the same one gives the same values." default:"1"`
+	Quiet bool   `help:"Print no changes." short:"q"`
+}
+
+// Run is the whole hub in one process: a simulated plant on TCP, the local XMPP
+// server, the hub between them, and a client that prints what it sees. Everything
+// is gone at the end.
+func (c *demoCmd) Run(p *program) error {
+	shared, err := demoFolder()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "hub-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	plant := modbustest.NewPlant(c.Seed)
+	if err := plant.Listen("127.0.0.1:0"); err != nil {
+		return err
+	}
+	s := newStages(p.ctx)
+	s.start("plant", plant.Run)
+	err = c.hub(p, dir, filepath.Join(shared, ownerFile), plant.Addr())
+	return errors.Join(err, s.stop())
+}
+
+func (c *demoCmd) hub(p *program, dir, file, plant string) error {
+	cfg := &config.Config{Data: dir, Local: config.Local{Listen: "127.0.0.1:0"}}
+	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	shown := make(chan error, 1)
+	showing := false
+	err := runHub(ctx, cfg, log, p.factory, func(h *hub) error {
+		if err := h.tree.Import(ctx, modbustest.PlantTree(plant)); err != nil {
+			return err
+		}
+		if err := h.waitLocal(ctx); err != nil {
+			if p.ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		if err := h.owner.write(file); err != nil {
+			return err
+		}
+		context.AfterFunc(ctx, func() { removeOwn(file, h.owner) })
+		fmt.Fprintf(p.out, "A simulated Modbus plant listens on %s, the hub's XMPP server on %s.\n\n", plant, h.owner.Address)
+		showing = true
+		own := *p
+		options := *p.options
+		options.Hub = file
+		own.ctx, own.options = ctx, &options
+		go func() {
+			err := c.show(&own)
+			if err != nil {
+				cancel()
+			}
+			shown <- err
+		}()
+		return nil
+	})
+	cancel()
+	if showing {
+		if e := <-shown; err == nil && p.ctx.Err() == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// removeOwn removes a credential unless another demo has put its own there.
+func removeOwn(file string, own *credential) {
+	if c, err := readCredential(file); err == nil && c.JID == own.JID {
+		os.Remove(file)
+	}
+}
+
+// show prints the live tree, what to type next, and each change, as any client
+// would: over XMPP.
+func (c *demoCmd) show(p *program) error {
+	return p.with(func(ctx context.Context, s *client) error {
+		roots, err := s.nodes.Children(ctx, nodes.In(nodes.RootID), nodes.Detail{})
+		if err != nil {
+			return err
+		}
+		if err := c.settle(ctx, s, roots); err != nil {
+			return err
+		}
+		if err := p.printTree(ctx, s, roots); err != nil {
+			return err
+		}
+		hub := "hub"
+		if exe, err := os.Executable(); err != nil || strings.Contains(exe, "go-build") {
+			hub = "go run ./cmd/hub" // how this one was started
+		}
+		fmt.Fprintf(p.out, "\nIn another terminal, try:\n  %s ls -r\n  %s read plant/tank\n  %s watch plant/tank/level\n  %s sniff plant\nCtrl-C ends the demo.\n\n", hub, hub, hub, hub)
+		if c.Quiet {
+			<-ctx.Done()
+			return nil
+		}
+		return p.watch(ctx, s, devices(ctx, s, roots), 0, 0)
+	})
+}

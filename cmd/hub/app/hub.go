@@ -1,0 +1,191 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/fieldhub/hub/adapters"
+	"github.com/fieldhub/hub/cmd/hub/app/config"
+	"github.com/fieldhub/hub/datasources"
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/nodes/tree"
+	"github.com/fieldhub/hub/persist"
+	"github.com/fieldhub/hub/xmppface"
+	"github.com/fieldhub/hub/xmppface/ext"
+	"github.com/fieldhub/hub/xmppface/local"
+)
+
+// The accounts of the local server.
+const (
+	ownerName = "owner"
+	hubName   = "hub"
+)
+
+// hub is a running hub.
+type hub struct {
+	cfg    *config.Config
+	log    *slog.Logger
+	set    *adapters.Set
+	db     *persist.DB
+	tree   *tree.Tree
+	access *datasources.Access
+	cat    *datasources.Catalog
+	local  *local.Server
+	faces  map[nodes.Way]*xmppface.Face
+	owner  *credential
+	began  time.Time
+}
+
+// runHub runs a hub until ctx ends or a part of it fails. ready is called when the
+// local server can be used; the hub stops when it returns an error.
+func runHub(ctx context.Context, cfg *config.Config, log *slog.Logger, factories []adapters.Factory, ready func(*hub) error) error {
+	h := &hub{cfg: cfg, log: log, began: time.Now(), faces: make(map[nodes.Way]*xmppface.Face)}
+	var err error
+	if h.set, err = adapters.NewSet(factories...); err != nil {
+		return err
+	}
+	if h.db, err = persist.Open(cfg.Data, persist.Options{Log: log}); err != nil {
+		return err
+	}
+	s := newStages(ctx)
+	err = h.start(ctx, s)
+	if err == nil {
+		err = ready(h)
+	}
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-s.failed:
+		}
+	}
+	return errors.Join(err, s.stop(), h.db.Close())
+}
+
+// start starts the parts in the order in which they need each other.
+func (h *hub) start(ctx context.Context, s *stages) error {
+	var err error
+	h.tree, err = tree.New(tree.Config{Source: nodes.DefaultSource, Name: "Metering topology", Types: h.set.Types(),
+		Store: h.db.Tree(nodes.DefaultSource), Opener: h.set, Log: h.log})
+	if err != nil {
+		return err
+	}
+	if text := h.db.Recovered(); text != "" {
+		h.tree.Fault(nodes.RootID, nodes.Message{Severity: nodes.SeverityWarning, EventID: "Recovered", Text: text})
+	}
+	s.start("storage", h.db.Run)
+	s.start("tree", h.tree.Run)
+	hubPassword, err := h.openLocal(ctx)
+	if err != nil {
+		return err
+	}
+	h.cat = datasources.New(h.access, h.set.Tap, h.tree)
+	extensions := xmppface.Extensions(
+		xmppface.Program{Name: "hub " + h.owner.Hub, Product: "hub", Version: release(), OS: runtime.GOOS},
+		xmppface.Backends{Catalog: h.cat, Owner: h, Log: h.log})
+	for _, x := range extensions {
+		if r, ok := x.(ext.Runner); ok {
+			s.start(x.Spaces()[0], r.Run)
+		}
+	}
+	s.start("local server", h.local.Run)
+	return h.openFaces(s, hubPassword, extensions)
+}
+
+// openLocal makes the local server with its accounts, and the owner's credential.
+// The domain and the certificate stay the same for ever, the passwords are new at
+// each start.
+func (h *hub) openLocal(ctx context.Context) (hubPassword string, err error) {
+	shelf := h.db.Shelf("local")
+	domain, _ := shelf.Get("domain")
+	cert, _ := shelf.Get("certificate")
+	key, ok := shelf.Get("key")
+	if !ok {
+		domain = []byte(local.NewDomain())
+		c, err := local.NewCertificate(string(domain))
+		if err != nil {
+			return "", fmt.Errorf("local server: %w", err)
+		}
+		cert, key = c.Cert, c.Key
+		shelf.Put("domain", domain)
+		shelf.Put("certificate", cert)
+		shelf.Put("key", key)
+	}
+	certificate := local.Certificate{Cert: cert, Key: key}
+	fingerprint, err := certificate.Fingerprint()
+	if err != nil {
+		return "", fmt.Errorf("local server: %w", err)
+	}
+	accounts := &local.Memory{}
+	h.owner = &credential{JID: ownerName + "@" + string(domain), Password: rand.Text(), Hub: hubName + "@" + string(domain),
+		Certificate: string(cert), Fingerprint: fingerprint, PID: os.Getpid()}
+	hubPassword = rand.Text()
+	if err := errors.Join(accounts.AddUser(ownerName, h.owner.Password), accounts.AddUser(hubName, hubPassword),
+		accounts.SetContact(ownerName, local.Contact{JID: h.owner.Hub, To: true, From: true, Listed: true}),
+		accounts.SetContact(hubName, local.Contact{JID: h.owner.JID, To: true, From: true, Listed: true})); err != nil {
+		return "", err
+	}
+	h.access = datasources.NewAccess(append(h.cfg.Access, datasources.Rule{Who: []string{h.owner.JID}, Way: nodes.WayLocal, May: nodes.AllRights})...)
+	h.local, err = local.New(local.Config{Domain: string(domain), Certificate: certificate, Accounts: accounts, Rosters: accounts,
+		Listen: h.cfg.Local.Listen, Name: "hub", Version: release(), Log: h.log})
+	if err != nil {
+		return "", err
+	}
+	if err := h.local.Listen(ctx); err != nil {
+		return "", fmt.Errorf("local server: %w; name another address in local: listen:", err)
+	}
+	h.owner.Address = h.local.Addr().String()
+	return hubPassword, nil
+}
+
+// openFaces connects the hub to its own server, and to the broker if there is one.
+func (h *hub) openFaces(s *stages, hubPassword string, extensions []ext.Extension) error {
+	ca := filepath.Join(h.db.Dir(), "local.pem")
+	if err := os.WriteFile(ca, []byte(h.owner.Certificate), 0o600); err != nil {
+		return err
+	}
+	err := h.openFace(s, xmppface.Account{JID: h.owner.Hub, Password: hubPassword, Server: h.owner.Address, CAFile: ca, Way: nodes.WayLocal}, extensions)
+	if err != nil || h.cfg.XMPP == nil {
+		return err
+	}
+	x := h.cfg.XMPP
+	return h.openFace(s, xmppface.Account{JID: x.JID, Password: x.Password, Server: x.Server, CAFile: x.CAFile, Way: nodes.WayBroker}, extensions)
+}
+
+func (h *hub) openFace(s *stages, a xmppface.Account, extensions []ext.Extension) error {
+	a.Resource, a.Welcome, a.Log = "hub", h.cat.Friend, h.log.With("way", string(a.Way))
+	event := "Connection " + string(a.Way)
+	o := xmppface.Options{OnStatus: func(st xmppface.Status) {
+		switch {
+		case st.Online:
+			h.tree.Clear(nodes.RootID, event)
+		case st.Failure != nil:
+			h.tree.Fault(nodes.RootID, nodes.Message{Severity: nodes.SeverityError, EventID: event,
+				Text: a.JID + " is not online: " + st.Failure.Text})
+		}
+	}}
+	if a.Way == nodes.WayLocal {
+		o.First, o.Last = 50*time.Millisecond, time.Second // the server is at hand
+	}
+	f, err := xmppface.New(a, o, extensions...)
+	if err != nil {
+		return fmt.Errorf("xmpp account %s: %w", a.JID, err)
+	}
+	h.faces[a.Way] = f
+	s.start("xmpp account "+a.JID, f.Run)
+	return nil
+}
+
+// waitLocal waits until the hub can be reached through its local server.
+func (h *hub) waitLocal(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	_, err := h.faces[nodes.WayLocal].WaitOnline(ctx)
+	return err
+}

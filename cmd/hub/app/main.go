@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/fieldhub/hub/adapters"
+)
+
+// Version is that of the program; the build sets it.
+var Version = ""
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// program is what every command gets.
+type program struct {
+	ctx      context.Context
+	out, err io.Writer
+	factory  []adapters.Factory
+	options  *options
+}
+
+// options stand before or behind any command.
+type options struct {
+	JSON bool   `help:"Print JSON, one object a line." name:"json"`
+	Hub  string `help:"The owner's credential of the hub to speak to, a file named owner.json; else the running demo, else the daemon of this machine." placeholder:"FILE" env:"HUB_OWNER"`
+	Data string `help:"Data folder of the daemon on this machine." default:"/var/lib/hub" placeholder:"DIR" env:"HUB_DATA"`
+}
+
+// grammar is the command line.
+type grammar struct {
+	options
+	Demo    demoCmd    `cmd:"" help:"Run a simulated plant, a local XMPP server and a hub between them, with nothing to set up." group:"run"`
+	Run     runCmd     `cmd:"" help:"Run the daemon." group:"run"`
+	Check   checkCmd   `cmd:"" help:"Check a configuration." group:"run"`
+	Ls      lsCmd      `cmd:"" help:"List nodes." group:"client"`
+	Show    showCmd    `cmd:"" help:"Show a node with its parameters and messages." group:"client"`
+	Read    readCmd    `cmd:"" help:"Read values." group:"client"`
+	Watch   watchCmd   `cmd:"" help:"Print each change of values." group:"client"`
+	Sniff   sniffCmd   `cmd:"" help:"Print the traffic of a device." group:"client"`
+	Types   typesCmd   `cmd:"" help:"List the types of nodes that can be added below a node, with their parameters." group:"client"`
+	Add     addCmd     `cmd:"" help:"Add a node." group:"client"`
+	Rm      rmCmd      `cmd:"" help:"Remove a node with everything below it." group:"client"`
+	Export  exportCmd  `cmd:"" help:"Write the tree as YAML." group:"owner"`
+	Import  importCmd  `cmd:"" help:"Add the nodes of a YAML file, all or none." group:"owner"`
+	Backup  backupCmd  `cmd:"" help:"Make a backup." group:"owner"`
+	Restore restoreCmd `cmd:"" help:"Restore a backup." group:"owner"`
+	Status  statusCmd  `cmd:"" help:"Tell how the hub is." group:"owner"`
+	Version versionCmd `cmd:"" help:"Print the version." group:"run"`
+}
+
+// Main runs the program with these adapters and returns its exit code: 0 when it
+// did what it was asked for, 1 when it could not, 2 when it was asked wrongly.
+func Main(factories ...adapters.Factory) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, os.Args[1:], os.Stdout, os.Stderr, factories)
+}
+
+func run(ctx context.Context, args []string, out, errs io.Writer, factories []adapters.Factory) int {
+	var g grammar
+	exit := -1
+	parser, err := kong.New(&g,
+		kong.Name("hub"),
+		kong.Description("Presents Modbus, MQTT and GPIO devices as one XMPP address."),
+		kong.Writers(out, errs),
+		kong.Exit(func(code int) { exit = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "run", Title: "Programs"},
+			{Key: "client", Title: "A client of the running demo, of the daemon here, or of the hub named by --hub"},
+			{Key: "owner", Title: "Looking after a hub"},
+		}))
+	if err != nil {
+		fmt.Fprintln(errs, "hub:", err)
+		return exitFailed
+	}
+	if len(args) == 0 || len(args) == 1 && args[0] == "help" {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if exit >= 0 { // help was printed
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(errs, "hub: %v\nRun \"hub --help\" for what there is.\n", err)
+		return exitUsage
+	}
+	p := &program{ctx: ctx, out: out, err: errs, factory: factories, options: &g.options}
+	err = k.Run(p)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		fmt.Fprintln(errs, "hub:", err)
+		return exitUsage
+	}
+	fmt.Fprintln(errs, "hub:", err)
+	return exitFailed
+}
+
+// usageError is that the command line makes no sense.
+type usageError struct{ error }
+
+type versionCmd struct{}
+
+func (versionCmd) Run(p *program) error {
+	fmt.Fprintln(p.out, "hub", release())
+	return nil
+}
+
+// release is the version: that of the build, or what the build information knows.
+func release() string {
+	if Version != "" {
+		return Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

@@ -1,0 +1,290 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface/events"
+)
+
+type readCmd struct {
+	Nodes    []string `arg:"" help:"Ids or paths of nodes; a device gives the values of all its parts."`
+	Field    []string `short:"f" help:"Only fields of this name; may be given more than once."`
+	Category []string `short:"k" help:"Only fields of this category: momentary, peak, status, computed, identity, historical."`
+}
+
+var categories = map[string]nodes.Category{"momentary": nodes.Momentary, "peak": nodes.Peak, "status": nodes.Status,
+	"computed": nodes.Computed, "identity": nodes.Identity, "historical": nodes.Historical}
+
+// fieldLine is a value, or why there is none, in JSON.
+type fieldLine struct {
+	Node     string `json:"node"`
+	Field    string `json:"field,omitempty"`
+	Value    any    `json:"value,omitempty"`
+	Unit     string `json:"unit,omitempty"`
+	Time     string `json:"time,omitempty"`
+	Category string `json:"category,omitempty"`
+	Quality  string `json:"quality,omitempty"`
+	Error    string `json:"error,omitempty"`
+}
+
+func (c *readCmd) Run(p *program) error {
+	ro := nodes.Readout{Fields: c.Field}
+	for _, name := range c.Category {
+		k, ok := categories[strings.ToLower(name)]
+		if !ok {
+			return usageError{fmt.Errorf("unknown category %q; there are: momentary, peak, status, computed, identity, historical", name)}
+		}
+		ro.Categories |= k
+	}
+	failed := 0
+	err := p.with(func(ctx context.Context, s *client) error {
+		var err error
+		if ro.Refs, err = s.findAll(ctx, c.Nodes); err != nil {
+			return err
+		}
+		var t table
+		if !p.options.JSON {
+			t = newTable(p.out, "NODE", "FIELD", "VALUE", "UNIT", "AGE", "QUALITY")
+		}
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		err = s.values.Read(ctx, ro, func(ref nodes.Ref, r nodes.Reading) {
+			if r.Err != nil {
+				failed++
+			}
+			p.printReading(t, ref, r)
+		})
+		if err != nil {
+			return err
+		}
+		if p.options.JSON {
+			return nil
+		}
+		return t.end()
+	})
+	if err == nil && failed > 0 {
+		err = fmt.Errorf("%d of %d nodes could not be read whole", failed, len(ro.Refs))
+	}
+	return err
+}
+
+// printReading prints a reading, a line for each field and one for the error.
+func (p *program) printReading(t table, ref nodes.Ref, r nodes.Reading) {
+	if p.options.JSON {
+		for _, l := range fieldLines(ref, r) {
+			line(p.out, l) // when nobody reads, the next command ends too
+		}
+		return
+	}
+	now := time.Now()
+	for _, f := range r.Fields {
+		value, unit := split(f.Value)
+		t.row(ref.ID, f.Name, value, unit, age(f.Time, now), quality(f.QoS))
+	}
+	if r.Err != nil {
+		t.row(ref.ID, "", "", "", "", "error: "+r.Err.Error())
+	}
+}
+
+func fieldLines(ref nodes.Ref, r nodes.Reading) []fieldLine {
+	var out []fieldLine
+	for _, f := range r.Fields {
+		out = append(out, fieldLine{Node: ref.ID, Field: f.Name, Value: plainValue(f.Value), Unit: f.Value.Unit(),
+			Time: f.Time.UTC().Format(timeFormat), Category: f.Category.String(), Quality: quality(f.QoS)})
+	}
+	if r.Err != nil {
+		out = append(out, fieldLine{Node: ref.ID, Error: r.Err.Error()})
+	}
+	return out
+}
+
+// split returns a value without its unit, and the unit.
+func split(v nodes.Value) (value, unit string) {
+	unit = v.Unit()
+	return strings.TrimSuffix(v.String(), " "+unit), unit
+}
+
+// quality is "good" for a value that was read as it should be.
+func quality(q nodes.QoS) string {
+	if q &^= nodes.AutomaticReadout; q == 0 {
+		return "good"
+	}
+	return q.String()
+}
+
+// settle waits a little until everything below the roots has been read, so that
+// the first table is whole.
+func (c *demoCmd) settle(ctx context.Context, s *client, roots []nodes.Info) error {
+	refs := devices(ctx, s, roots)
+	if len(refs) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return s.values.Read(ctx, nodes.Readout{Refs: refs}, func(nodes.Ref, nodes.Reading) {})
+}
+
+// devices returns the readable nodes nearest to the roots.
+func devices(ctx context.Context, s *client, list []nodes.Info) []nodes.Ref {
+	var out []nodes.Ref
+	for _, i := range list {
+		if i.Readable {
+			out = append(out, i.Ref)
+			continue
+		}
+		if children, err := s.nodes.Children(ctx, i.Ref, nodes.Detail{}); err == nil {
+			out = append(out, devices(ctx, s, children)...)
+		}
+	}
+	return out
+}
+
+// printTree prints the tree with values.
+func (p *program) printTree(ctx context.Context, s *client, roots []nodes.Info) error {
+	t := newTable(p.out, "NODE", "TYPE", "VALUE", "UNIT", "AGE", "STATE")
+	var print func(list []nodes.Info, indent string, values map[string]nodes.Field) error
+	print = func(list []nodes.Info, indent string, values map[string]nodes.Field) error {
+		for _, i := range list {
+			f, ok := values[i.Name]
+			value, unit, old := "", "", ""
+			if ok {
+				value, unit = split(f.Value)
+				old = age(f.Time, time.Now())
+			}
+			t.row(indent+i.Name, i.Type, value, unit, old, i.State.String())
+			if !i.HasChildren {
+				continue
+			}
+			children, err := s.nodes.Children(ctx, i.Ref, nodes.Detail{})
+			if err != nil {
+				return err
+			}
+			below := make(map[string]nodes.Field)
+			if i.Readable {
+				err := s.values.Read(ctx, nodes.Readout{Refs: []nodes.Ref{i.Ref}}, func(_ nodes.Ref, r nodes.Reading) {
+					for _, f := range r.Fields {
+						below[f.Name] = f
+					}
+				})
+				if err != nil {
+					return err
+				}
+			}
+			if err := print(children, indent+"  ", below); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := print(roots, "", nil); err != nil {
+		return err
+	}
+	return t.end()
+}
+
+type watchCmd struct {
+	Nodes    []string      `arg:"" optional:"" help:"Ids or paths of nodes; all devices when left out."`
+	Interval time.Duration `help:"Ask for values this often; 0: as they are polled anyway." default:"0s" placeholder:"1s"`
+	N        int           `help:"End after this many changes; 0: never." short:"n"`
+}
+
+func (c *watchCmd) Run(p *program) error {
+	return p.with(func(ctx context.Context, s *client) error {
+		refs, err := s.findAll(ctx, c.Nodes)
+		if err != nil {
+			return err
+		}
+		if len(refs) == 0 {
+			roots, err := s.nodes.Children(ctx, nodes.In(nodes.RootID), nodes.Detail{})
+			if err != nil {
+				return err
+			}
+			refs = devices(ctx, s, roots)
+		}
+		if len(refs) == 0 {
+			return fmt.Errorf("there is nothing to watch: no node is readable")
+		}
+		return p.watch(ctx, s, refs, c.Interval, c.N)
+	})
+}
+
+// change is what a hub told of a node.
+type change struct {
+	ref     nodes.Ref
+	reading nodes.Reading
+}
+
+// watch prints changes until ctx ends, the hub is gone, or n were printed (0: no
+// limit). Values that are there are no changes.
+func (p *program) watch(ctx context.Context, s *client, refs []nodes.Ref, every time.Duration, n int) error {
+	changes := make(chan change, 1024)
+	stop, err := s.changes.Subscribe(ctx, events.Subscription{Refs: refs, MinInterval: every}, func(ref nodes.Ref, r nodes.Reading) {
+		select {
+		case changes <- change{ref, r}:
+		default: // the terminal is slower than the plant: newer values will come
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		stop(ctx) // the hub ends it anyway when we are gone
+	}()
+	for printed := 0; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case c := <-changes:
+			if nodes.KindOf(c.reading.Err) == nodes.Unreachable && s.gone() {
+				return c.reading.Err
+			}
+			more, err := p.printChange(c.ref, c.reading)
+			if err != nil {
+				return err
+			}
+			if printed += more; n > 0 && printed >= n {
+				return nil
+			}
+		}
+	}
+}
+
+// printChange prints the changes of a reading, a line each, and returns how many.
+func (p *program) printChange(ref nodes.Ref, r nodes.Reading) (n int, err error) {
+	if p.options.JSON {
+		for _, l := range fieldLines(ref, r) {
+			if err := line(p.out, l); err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, nil
+	}
+	fields := slices.Clone(r.Fields)
+	for _, f := range fields {
+		name := ref.ID
+		if !strings.HasSuffix(name, "/"+f.Name) {
+			name += "/" + f.Name
+		}
+		text := fmt.Sprintf("%s  %-32s %s", f.Time.Local().Format("15:04:05.000"), name, f.Value)
+		if q := quality(f.QoS); q != "good" {
+			text += "  " + q
+		}
+		if _, err := fmt.Fprintln(p.out, text); err != nil {
+			return n, err
+		}
+		n++
+	}
+	if r.Err != nil {
+		n++
+		_, err = fmt.Fprintf(p.out, "%s  %-32s error: %v\n", time.Now().Format("15:04:05.000"), ref.ID, r.Err)
+	}
+	return n, err
+}

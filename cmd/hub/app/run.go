@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/fieldhub/hub/cmd/hub/app/config"
+)
+
+type runCmd struct {
+	Config string `help:"Configuration file." short:"c" default:"/etc/hub/hub.yaml" placeholder:"FILE"`
+}
+
+// Run is the daemon: it ends with status 0 when it is told to stop.
+func (c *runCmd) Run(p *program) error {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	log := cfg.Log.Logger()
+	log.Info("starting", "version", release(), "config", c.Config)
+	path := filepath.Join(cfg.Data, ownerFile)
+	err = runHub(p.ctx, cfg, log, p.factory, func(h *hub) error {
+		if err := h.waitLocal(p.ctx); err != nil {
+			if p.ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		if err := h.owner.write(path); err != nil {
+			return err
+		}
+		log.Info("ready", "local", h.owner.Address, "fingerprint", h.owner.Fingerprint)
+		notify("READY=1\nSTATUS=local access on " + h.owner.Address)
+		context.AfterFunc(p.ctx, func() {
+			os.Remove(path)
+			notify("STOPPING=1")
+		})
+		return watchdog(p.ctx, func() { h.tree.LastChanged() })
+	})
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+// notify tells systemd, if it started us (sd_notify(3)).
+func notify(state string) {
+	name := os.Getenv("NOTIFY_SOCKET")
+	if name == "" {
+		return
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	conn.Write([]byte(state)) // a lost word is no reason to stop
+}
+
+// watchdog tells systemd at half its interval that we live (sd_watchdog_enabled(3)),
+// until ctx ends. It returns at once; the timer ends with ctx. alive hangs when the
+// hub does: then nothing is told, and systemd starts it anew.
+func watchdog(ctx context.Context, alive func()) error {
+	text := os.Getenv("WATCHDOG_USEC")
+	if text == "" {
+		return nil
+	}
+	usec, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || usec <= 0 {
+		return fmt.Errorf("WATCHDOG_USEC=%q is no number of microseconds", text)
+	}
+	if pid := os.Getenv("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return nil
+	}
+	interval := time.Duration(usec) * time.Microsecond / 2
+	var beat func()
+	beat = func() {
+		if ctx.Err() == nil {
+			alive()
+			notify("WATCHDOG=1")
+			time.AfterFunc(interval, beat)
+		}
+	}
+	beat()
+	return nil
+}
+
+type checkCmd struct {
+	File   string `arg:"" optional:"" help:"Configuration file."`
+	Config string `help:"Configuration file." short:"c" default:"/etc/hub/hub.yaml" placeholder:"FILE"`
+}
+
+func (c *checkCmd) Run(p *program) error {
+	file := c.Config
+	if c.File != "" {
+		file = c.File
+	}
+	cfg, err := config.Load(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no %s; write one, examples/hub.yaml shows how", file)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "%s is good: %s\n", file, cfg)
+	return nil
+}

@@ -1,0 +1,118 @@
+package bench
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fieldhub/hub/adapters/modbus"
+	"github.com/fieldhub/hub/adapters/modbus/modbustest"
+	"github.com/fieldhub/hub/adapters/modbus/wire"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("HUB_BENCH") == "" {
+		fmt.Println("benchmarks run with make bench")
+		return
+	}
+	fmt.Printf("%s, %s/%s, %d processors, %s\n", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	os.Exit(m.Run())
+}
+
+func median[T cmp.Ordered](list []T) T {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+func TestModbus(t *testing.T) {
+	server := modbustest.NewServer()
+	server.Unit(1).SetWords(wire.HoldingRegister, 0, make([]uint16, 100)...)
+	if err := server.Listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	go server.Run(t.Context())
+	bare, line, err := modbus.Speed(t.Context(), server.Addr(), 21, 2000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("\nModbus TCP, 10 registers per request, one connection (medians of 21 rounds of 2,000)\n\n")
+	fmt.Printf("| | per request | requests/s |\n|---|---|---|\n")
+	fmt.Printf("| bare goburrow | %v | %.0f |\n", bare.Round(10*time.Nanosecond), 1/bare.Seconds())
+	fmt.Printf("| hub's line | %v | %.0f |\n", line.Round(10*time.Nanosecond), 1/line.Seconds())
+	fmt.Printf("| ratio | | %.2f (required: 0.8) |\n", bare.Seconds()/line.Seconds())
+}
+
+// TestDemo measures the binary and the idle demo.
+func TestDemo(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "hub")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "../../../cmd/hub")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	info, err := os.Stat(bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	demo := exec.Command(bin, "demo", "--quiet")
+	demo.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
+	if err := demo.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer demo.Wait()
+	defer demo.Process.Signal(syscall.SIGTERM)
+	const settle, window = 15 * time.Second, 30 * time.Second
+	time.Sleep(settle)
+	before := ticks(t, demo.Process.Pid)
+	time.Sleep(window)
+	cpu := float64(ticks(t, demo.Process.Pid)-before) / 100 / window.Seconds()
+	fmt.Printf("\nThe idle demo (simulated plant, local XMPP server, hub and a client in one process; 23 registers polled at 1 s), after %v, over %v\n\n", settle, window)
+	fmt.Printf("| | |\n|---|---|\n")
+	fmt.Printf("| resident memory | %.1f MB |\n", float64(resident(t, demo.Process.Pid))/1024)
+	fmt.Printf("| CPU | %.2f %% of a core |\n", cpu*100)
+	fmt.Printf("| stripped binary | %.1f MB |\n", float64(info.Size())/1e6)
+}
+
+// ticks is the CPU time of a process in hundredths of a second (proc(5)).
+func ticks(t *testing.T, pid int) int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	user, err1 := strconv.Atoi(f[11])
+	system, err2 := strconv.Atoi(f[12])
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	return user + system
+}
+
+// resident is the memory of a process in kB.
+func resident(t *testing.T, pid int) int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(l, "VmRSS:"); ok {
+			n, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatal("no VmRSS")
+	return 0
+}
