@@ -65,6 +65,9 @@ func runHub(ctx context.Context, cfg *config.Config, log *slog.Logger, factories
 		case err = <-s.failed:
 		}
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // told to stop while it was starting
+	}
 	return errors.Join(err, s.stop(), h.db.Close())
 }
 

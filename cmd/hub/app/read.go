@@ -245,6 +245,10 @@ func (p *program) watch(ctx context.Context, s *client, refs []nodes.Ref, every 
 			if nodes.KindOf(c.reading.Err) == nodes.Unreachable && s.gone() {
 				return c.reading.Err
 			}
+			if left := n - printed; n > 0 && len(c.reading.Fields) > left {
+				c.reading.Fields = c.reading.Fields[:left]
+				c.reading.Err = nil
+			}
 			more, err := p.printChange(c.ref, c.reading)
 			if err != nil {
 				return err

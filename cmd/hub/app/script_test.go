@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -150,7 +151,11 @@ func TestDemoEndsInTime(t *testing.T) {
 			}
 			time.Sleep(after)
 			began := time.Now()
-			if err := c.Process.Signal(os.Interrupt); err != nil {
+			var stop os.Signal = os.Interrupt
+			if after > time.Second {
+				stop = syscall.SIGTERM
+			}
+			if err := c.Process.Signal(stop); err != nil {
 				t.Fatal(err)
 			}
 			err = c.Wait()

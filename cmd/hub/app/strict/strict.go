@@ -6,6 +6,7 @@
 package strict
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 )
 
@@ -47,7 +49,7 @@ func (p *Problems) Error() string {
 		fmt.Fprintf(&b, "%s:%d:%d: %s", p.File, x.Line, x.Column, x.Text)
 		if x.Line >= 1 && x.Line <= len(p.lines) {
 			if line := strings.TrimRight(p.lines[x.Line-1], "\r"); len(line) < 200 {
-				fmt.Fprintf(&b, "\n    %s", line)
+				fmt.Fprintf(&b, "\n    %s", shown(line))
 			}
 		}
 	}
@@ -79,6 +81,10 @@ func Parse(file string, b []byte) (*Document, Value, error) {
 	if len(b) > MaxSize {
 		return fail(1, 1, fmt.Sprintf("the file has %d bytes; at most %d can be read", len(b), MaxSize))
 	}
+	b = bytes.TrimPrefix(b, []byte("\ufeff")) // some editors begin a file with it
+	if line, column, text := unreadable(b); text != "" {
+		return fail(line, column, text)
+	}
 	f, err := parse(b)
 	if err != nil {
 		line, column, text := position(err)
@@ -99,14 +105,19 @@ func Parse(file string, b []byte) (*Document, Value, error) {
 	return d, d.value(bodies[0], 0), nil
 }
 
-// parse turns a panic of the parser into an error.
+// parse turns a panic of the parser into an error. What is nested too deep never
+// reaches the parser: its time grows with the square of the depth.
 func parse(b []byte) (f *ast.File, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			f, err = nil, errors.New("this is not YAML")
 		}
 	}()
-	return parser.ParseBytes(b, 0, parser.AllowDuplicateMapKey())
+	tokens := lexer.Tokenize(string(b))
+	if at := tooDeep(tokens); at != nil {
+		return nil, fmt.Errorf("[%d:%d] values are nested more than %d deep", at.Position.Line, at.Position.Column, maxDepth)
+	}
+	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 }
 
 var place = regexp.MustCompile(`^\[(\d+):(\d+)\] (.*)`)
