@@ -96,7 +96,11 @@ func (c *Config) path(p string) string {
 	if p == "" || filepath.IsAbs(p) {
 		return p
 	}
-	return filepath.Join(filepath.Dir(c.File), p)
+	p = filepath.Join(filepath.Dir(c.File), p)
+	if abs, err := filepath.Abs(p); err == nil {
+		return abs // what is shown elsewhere means the same there
+	}
+	return p
 }
 
 func (c *Config) xmpp(v strict.Value) *XMPP {

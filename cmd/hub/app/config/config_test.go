@@ -101,3 +101,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestPathsAreWhole(t *testing.T) {
+	t.Chdir(folder(t))
+	c, err := Parse("hub.yaml", []byte("data: data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Getwd()
+	if want := filepath.Join(here, "data"); err != nil || c.Data != want {
+		t.Errorf("got %s, want %s; %v", c.Data, want, err)
+	}
+}
