@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"math"
 	"math/bits"
 	"strconv"
 	"time"
@@ -60,10 +59,16 @@ func AppendCategories(b []byte, c nodes.Category) []byte {
 // It returns the slice itself, and allocates nothing, when the times already run in
 // one direction, and a new slice otherwise.
 func Grouped(fields []nodes.Field) []nodes.Field {
+	if len(fields) == 0 {
+		return fields
+	}
 	up, down := true, true
+	last := fields[0].Time.UnixMilli()
 	for i := 1; i < len(fields) && (up || down); i++ {
-		a, b := fields[i-1].Time.UnixMilli(), fields[i].Time.UnixMilli()
-		up, down = up && a <= b, down && a >= b
+		if at := fields[i].Time.UnixMilli(); at != last {
+			up, down = up && at > last, down && at < last
+			last = at
+		}
 	}
 	if up || down {
 		return fields
@@ -167,8 +172,16 @@ type ending struct {
 // fits tells whether f ends as the last field did.
 func (e *ending) fits(f *nodes.Field) bool {
 	o := e.field
-	return o != nil && o.Category == f.Category && o.QoS == f.QoS && o.Writable == f.Writable &&
-		o.Value.Kind() == f.Value.Kind() && o.Value.Unit() == f.Value.Unit() && o.Value.EnumType() == f.Value.EnumType()
+	if o == nil || o.Category != f.Category || o.QoS != f.QoS || o.Writable != f.Writable || o.Value.Kind() != f.Value.Kind() {
+		return false
+	}
+	switch f.Value.Kind() {
+	case nodes.KindDouble:
+		return o.Value.Unit() == f.Value.Unit()
+	case nodes.KindEnum:
+		return o.Value.EnumType() == f.Value.EnumType()
+	}
+	return true
 }
 
 // appendField appends a field whose value is sendable.
@@ -264,9 +277,16 @@ func appendQuantity(b []byte, f float64, dec int) []byte {
 	}
 	for d := least; d <= most && d < len(powers); d++ {
 		p := powers[d]
-		n := math.Round(f * p)
-		if math.Abs(n) < 1e15 && n/p == f {
-			return appendScaled(b, int64(n), d)
+		x := f * p
+		if x < -1e15 || x > 1e15 {
+			break
+		}
+		n := int64(x + 0.5)
+		if x < 0 {
+			n = int64(x - 0.5)
+		}
+		if float64(n)/p == f {
+			return appendScaled(b, n, d)
 		}
 	}
 	return strconv.AppendFloat(b, f, 'f', dec, 64)
@@ -279,22 +299,30 @@ func appendScaled(b []byte, n int64, decimals int) []byte {
 		b = append(b, '-')
 		u = -u
 	}
-	var digits [24]byte
-	i := len(digits)
+	digits, size := decimals+1, uint64(10)
 	for range decimals {
-		i--
-		digits[i] = byte('0' + u%10)
-		u /= 10
+		size *= 10
+	}
+	for ; u >= size; size *= 10 {
+		digits++
 	}
 	if decimals > 0 {
-		i--
-		digits[i] = '.'
+		digits++ // the point
 	}
-	for {
+	b = append(b, "0000000000000000000000"[:digits]...)
+	i := len(b) - 1
+	for range decimals {
+		b[i] = byte('0' + u%10)
+		u /= 10
 		i--
-		digits[i] = byte('0' + u%10)
-		if u /= 10; u == 0 {
-			return append(b, digits[i:]...)
-		}
 	}
+	if decimals > 0 {
+		b[i] = '.'
+		i--
+	}
+	for ; u > 0; i-- {
+		b[i] = byte('0' + u%10)
+		u /= 10
+	}
+	return b
 }
