@@ -63,7 +63,7 @@ func TestGolden(t *testing.T) {
 		{"fields", "id='7' m='true' maxAge='PT1H'", "<nd id='GW/7'/><f n='Level'/>"},
 		{"conditions", "id='7'", "<nd id='GW/7'/><f n='Level' by='0.5'/><f n='Pump' v='0' up='1' dn='1'/>"},
 		{"intervals", "id='7' minInt='PT0.01S' maxInt='P1M'", "<nd id='GW/7'/><nd id='GW/8'/><nd id='GW/7'/>"},
-		{"request", "id='7' req='true'", "<nd id='GW/8'/><nd id='Root'/>"},
+		{"request", "id='7' req='true' minInt='PT0.5S'", "<nd id='GW/8'/><nd id='Root'/>"},
 	} {
 		var want string
 		for i, space := range []string{NSNF, NSNFI, NSIEEE} {
@@ -88,10 +88,7 @@ func TestGolden(t *testing.T) {
 			}
 			f.set("Root", field("Uptime", nodes.Duration(0, time.Hour)))
 			f.tell("GW/8", nodes.Reading{Node: "GW/8", Err: nodes.Errorf(nodes.Timeout, "read", nodes.In("GW/8"), "unit 8 does not answer")})
-			add(in.next(time.Second))
-			if g.name == "intervals" || g.name == "request" { // of several nodes, or after a pause
-				text += more(in)
-			}
+			add(in.next(2 * time.Second))
 			text = strings.ReplaceAll(text, "><", ">\n<") + "\n"
 			text = strings.ReplaceAll(strings.ReplaceAll(text, space, NSNF), sensorData(space), sensorData(NSNF))
 			text = failedAt.ReplaceAllString(text, "v='…'>$1<err>")
@@ -122,11 +119,10 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// more drains what else comes; it is left out of the golden files.
-func more(in inbox) string {
+// drain takes what else comes.
+func drain(in inbox) {
 	for in.next(60*time.Millisecond) != nil {
 	}
-	return ""
 }
 
 func TestBadInput(t *testing.T) {
@@ -222,7 +218,7 @@ func TestEnds(t *testing.T) {
 			left = 0
 		}
 		eventually(t, name+": the watch ended", func() bool { return f.watching() == left })
-		more(in)
+		drain(in)
 		f.set("GW/7", field("Level", nodes.Double(9)))
 		if e := in.next(150 * time.Millisecond); e != nil {
 			t.Errorf("%s: %s", name, e.Append(nil, ""))
@@ -440,9 +436,13 @@ func TestConditions(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		for _, v := range c.then {
+		for i, v := range c.then {
 			f.set("GW/7", field("F", v))
-			if e := in.next(35 * time.Millisecond); e != nil {
+			wait := 2 * time.Second
+			if c.want[i] == 'n' {
+				wait = 35 * time.Millisecond
+			}
+			if e := in.next(wait); e != nil {
 				got += "y"
 			} else {
 				got += "n"
