@@ -47,6 +47,9 @@ func (a *Access) Replace(rules []Rule) {
 			way = nodes.WayBroker
 		}
 		for _, who := range r.Who {
+			if who == "" || who == "@" {
+				continue // nobody
+			}
 			m[subject{way, strings.ToLower(who)}] |= r.May
 		}
 	}

@@ -2,6 +2,7 @@ package datasources
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/fieldhub/hub/nodes"
@@ -37,13 +38,15 @@ func (c *Catalog) shares(who nodes.Caller, op string, refs []nodes.Ref) ([]*shar
 		if s.refs[ref.ID] == nil {
 			s.ids = append(s.ids, ref.ID)
 		}
-		s.refs[ref.ID] = append(s.refs[ref.ID], ref)
+		if !slices.Contains(s.refs[ref.ID], ref) { // asked for twice, answered once
+			s.refs[ref.ID] = append(s.refs[ref.ID], ref)
+		}
 	}
 	return out, nil
 }
 
 // Current answers a readout at once from values fresh enough. When all are, it
-// yields every node, in the order asked for, and returns true; otherwise it yields
+// yields every node once, in the order asked for, and returns true; otherwise it yields
 // nothing and returns false. It never waits.
 func (c *Catalog) Current(who nodes.Caller, ro *nodes.Readout, yield func(nodes.Ref, nodes.Reading)) (bool, error) {
 	if len(ro.Refs) == 1 { // most readouts
@@ -79,8 +82,12 @@ func (c *Catalog) Current(who nodes.Caller, ro *nodes.Readout, yield func(nodes.
 		}
 		readings[i] = r
 	}
+	said := make(map[nodes.Ref]bool, len(ro.Refs))
 	for i, ref := range ro.Refs {
-		yield(ref, wanted(ro, readings[i]))
+		if !said[ref] {
+			said[ref] = true
+			yield(ref, wanted(ro, readings[i]))
+		}
 	}
 	return true, nil
 }

@@ -1,6 +1,7 @@
 package datasources
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
@@ -50,7 +51,8 @@ func (c *Catalog) Subscribe(who nodes.Caller, source string, notify func(nodes.E
 
 // Sniff listens to the traffic of a node until expires: that of the whole
 // connection for the node that owns it, else only what concerns the node and what
-// is below it. The caller must close the subscription.
+// is below it. Frames come only as long as the caller may listen. The caller must
+// close the subscription.
 func (c *Catalog) Sniff(who nodes.Caller, ref nodes.Ref, expires time.Time) (*sniffer.Subscription, error) {
 	t, err := c.node(who, "listen to", ref, nodes.Listen)
 	if err != nil {
@@ -66,17 +68,15 @@ func (c *Catalog) Sniff(who nodes.Caller, ref nodes.Ref, expires time.Time) (*sn
 	if tap == nil {
 		return nil, nodes.Errorf(nodes.Unreachable, "listen to", ref, "the device is not open yet; its message says why")
 	}
-	var accept func(string) bool
-	if owner != ref.ID {
-		accept = func(node string) bool {
-			path, _ := t.Path(node)
-			for _, id := range path {
-				if id == ref.ID {
-					return true
-				}
-			}
+	accept := func(node string) bool {
+		if !c.May(who, nodes.See|nodes.Listen, ref) {
 			return false
 		}
+		if owner == ref.ID {
+			return true
+		}
+		path, _ := t.Path(node)
+		return slices.Contains(path, ref.ID)
 	}
 	return tap.Subscribe(expires, 0, accept), nil
 }
