@@ -84,14 +84,18 @@ func (c *Client) Subscribe(ctx context.Context, w Subscription, notify func(node
 	}
 	if err != nil {
 		c.remove(id)
+		if ctx.Err() != nil { // it may have been accepted all the same
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
+			defer cancel()
+			c.unsubscribe(ctx, id)
+		}
 		return nil, err
 	}
 	return func(ctx context.Context) error {
 		if !c.remove(id) {
 			return nil
 		}
-		b := wire.AppendAttr([]byte("<unsubscribe"), "xmlns", c.space())
-		_, err := c.Link.Ask(ctx, c.To, "set", append(wire.AppendAttr(b, "id", id), "/>"...))
+		err := c.unsubscribe(ctx, id)
 		if err == nil {
 			return nil
 		}
@@ -100,6 +104,15 @@ func (c *Client) Subscribe(ctx context.Context, w Subscription, notify func(node
 		}
 		return err
 	}, nil
+}
+
+// parting is how long a hub may take to hear that nobody waits any more.
+const parting = 500 * time.Millisecond
+
+func (c *Client) unsubscribe(ctx context.Context, id string) error {
+	b := wire.AppendAttr([]byte("<unsubscribe"), "xmlns", c.space())
+	_, err := c.Link.Ask(ctx, c.To, "set", append(wire.AppendAttr(b, "id", id), "/>"...))
+	return err
 }
 
 func (c *Client) remove(id string) (was bool) {

@@ -87,17 +87,22 @@ func TestSubscribe(t *testing.T) {
 }
 
 func TestSubscribeErrors(t *testing.T) {
-	c, _ := pair(t, newFake(), "")
+	f := newFake()
+	c, link := pair(t, f, "")
 	for id, want := range map[string]nodes.ErrorKind{"nowhere": nodes.NotFound, "secret": nodes.Forbidden} {
 		if _, err := c.Subscribe(t.Context(), Subscription{Refs: []nodes.Ref{nodes.In(id)}}, nil); nodes.KindOf(err) != want {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := c.Subscribe(ctx, Subscription{}, nil); !errors.Is(err, context.Canceled) {
+	// The hub accepts, but nobody hears it: nothing is left there.
+	link.Stall()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := c.Subscribe(ctx, Subscription{}, nil); !errors.Is(err, context.DeadlineExceeded) || nodes.KindOf(err) != nodes.Timeout {
 		t.Error(err)
 	}
+	link.Resume()
+	eventually(t, "the hub watches no more", func() bool { return f.watching() == 0 })
 	if len(c.subs) != 0 {
 		t.Errorf("%d are left", len(c.subs))
 	}
