@@ -16,7 +16,7 @@ func deaf(t *testing.T, srv *localtest.Server) *peer {
 	p, filler := online(t, srv, "deaf", "1"), online(t, srv, "filler", "1")
 	body := strings.Repeat("x", 200<<10)
 	refused := 0
-	for answer := range flood(filler, 80, func(i int) string {
+	for answer := range flood(filler, 16, func(i int) string {
 		return fmt.Sprintf("<iq type='get' id='%d' to='%s'><x xmlns='urn:x'>%s</x></iq>", i, p.full, body)
 	}) {
 		if strings.Contains(answer, "resource-constraint") {

@@ -111,7 +111,7 @@ func TestLastWordsCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	io.WriteString(c, "no XML")
+	io.WriteString(c, "no XML<a>")
 	if b, err := io.ReadAll(c); err != nil || !strings.Contains(string(b), "not-well-formed") {
 		t.Errorf("got %s, %v", b, err)
 	}

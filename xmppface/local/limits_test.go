@@ -87,7 +87,7 @@ func TestSlowReader(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	const n = 160 // 16 MB
+	const n = 60 // 6 MB
 	refused := 0
 	began := time.Now()
 	for answer := range flood(hub, n, func(i int) string {
@@ -136,7 +136,7 @@ func TestSlowReaderOfAnswers(t *testing.T) {
 	srv := localtest.Start(t, nil)
 	slow, hub := online(t, srv, "slow", "1"), online(t, srv, "hub", "1")
 	large := "<x xmlns='urn:x'>" + strings.Repeat("x", 100<<10) + "</x>"
-	const n = 120
+	const n = 50
 	for answer := range flood(hub, n, func(i int) string {
 		return fmt.Sprintf("<iq type='result' id='i%d' to='%s'>%s</iq>", i, slow.full, large)
 	}) {
@@ -189,7 +189,7 @@ func TestStuckClient(t *testing.T) {
 	stuck.expect("<presence ")
 	a.expect("<presence ")
 	body := strings.Repeat("x", 200<<10)
-	for range 60 { // more than the sockets hold
+	for range 15 { // more than the sockets hold
 		a.send("<message to='", stuck.full, "'><body>", body, "</body></message>")
 	}
 	for gone := false; !gone; { // what comes later comes back

@@ -27,7 +27,16 @@ type socket struct {
 // included.
 const maxNegotiation = 64 << 10
 
-func newSocket(c net.Conn) *socket { return &socket{Conn: c, left: maxNegotiation} }
+// sendBuffer is what the system may hold for a client that does not read, which
+// would be megabytes; beyond it our own queue fills, which is bounded, too.
+const sendBuffer = 128 << 10
+
+func newSocket(c net.Conn) *socket {
+	if t, ok := c.(*net.TCPConn); ok {
+		t.SetWriteBuffer(sendBuffer) // a wish only
+	}
+	return &socket{Conn: c, left: maxNegotiation}
+}
 
 func (s *socket) Read(p []byte) (int, error) {
 	if s.free.Load() {
