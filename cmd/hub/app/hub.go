@@ -43,9 +43,10 @@ type hub struct {
 	began  time.Time
 }
 
-// runHub runs a hub until ctx ends or a part of it fails. ready is called when the
-// local server can be used; the hub stops when it returns an error.
-func runHub(ctx context.Context, cfg *config.Config, log *slog.Logger, factories []adapters.Factory, ready func(*hub) error) error {
+// runHub runs a hub until ctx ends or a part of it fails. ready is called when all
+// has been started; the hub stops when it returns an error. What ready returns is
+// called before the first part stops; it may be nil.
+func runHub(ctx context.Context, cfg *config.Config, log *slog.Logger, factories []adapters.Factory, ready func(*hub) (leave func(), err error)) error {
 	h := &hub{cfg: cfg, log: log, began: time.Now(), faces: make(map[nodes.Way]*xmppface.Face)}
 	var err error
 	if h.set, err = adapters.NewSet(factories...); err != nil {
@@ -55,9 +56,10 @@ func runHub(ctx context.Context, cfg *config.Config, log *slog.Logger, factories
 		return err
 	}
 	s := newStages(ctx)
+	var leave func()
 	err = h.start(ctx, s)
 	if err == nil {
-		err = ready(h)
+		leave, err = ready(h)
 	}
 	if err == nil {
 		select {
@@ -67,6 +69,9 @@ func runHub(ctx context.Context, cfg *config.Config, log *slog.Logger, factories
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil // told to stop while it was starting
+	}
+	if leave != nil {
+		leave()
 	}
 	return errors.Join(err, s.stop(), h.db.Close())
 }
@@ -127,7 +132,7 @@ func (h *hub) openLocal(ctx context.Context) (hubPassword string, err error) {
 	}
 	accounts := &local.Memory{}
 	h.owner = &credential{JID: ownerName + "@" + string(domain), Password: rand.Text(), Hub: hubName + "@" + string(domain),
-		Certificate: string(cert), Fingerprint: fingerprint, PID: os.Getpid()}
+		Certificate: string(cert), Fingerprint: fingerprint, Data: h.db.Dir(), PID: os.Getpid()}
 	hubPassword = rand.Text()
 	if err := errors.Join(accounts.AddUser(ownerName, h.owner.Password), accounts.AddUser(hubName, hubPassword),
 		accounts.SetContact(ownerName, local.Contact{JID: h.owner.Hub, To: true, From: true, Listed: true}),
@@ -141,7 +146,7 @@ func (h *hub) openLocal(ctx context.Context) (hubPassword string, err error) {
 		return "", err
 	}
 	if err := h.local.Listen(ctx); err != nil {
-		return "", fmt.Errorf("local server: %w; name another address in local: listen:", err)
+		return "", fmt.Errorf("local server: %w; write another address as listen, below local", err)
 	}
 	h.owner.Address = h.local.Addr().String()
 	return hubPassword, nil
@@ -165,6 +170,9 @@ func (h *hub) openFace(s *stages, a xmppface.Account, extensions []ext.Extension
 	a.Resource, a.Welcome, a.Log = "hub", h.cat.Friend, h.log.With("way", string(a.Way))
 	event := "Connection " + string(a.Way)
 	o := xmppface.Options{OnStatus: func(st xmppface.Status) {
+		if a.Way == nodes.WayBroker {
+			notify("STATUS=" + a.JID + " is " + described(st))
+		}
 		switch {
 		case st.Online:
 			h.tree.Clear(nodes.RootID, event)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,8 +37,11 @@ type program struct {
 type options struct {
 	JSON bool   `help:"Print JSON, one object a line." name:"json"`
 	Hub  string `help:"The owner's credential of the hub to speak to, a file named owner.json; else the running demo, else the daemon of this machine." placeholder:"FILE" env:"HUB_OWNER"`
-	Data string `help:"Data folder of the daemon on this machine." default:"/var/lib/hub" placeholder:"DIR" env:"HUB_DATA"`
+	Data string `help:"Data folder of the daemon of this machine, which then goes before a running demo; else /var/lib/hub." placeholder:"DIR" env:"HUB_DATA"`
 }
+
+// data is the data folder of the daemon.
+func (o *options) data() string { return cmp.Or(o.Data, "/var/lib/hub") }
 
 // grammar is the command line.
 type grammar struct {
@@ -64,8 +68,13 @@ type grammar struct {
 // Main runs the program with these adapters and returns its exit code: 0 when it
 // did what it was asked for, 1 when it could not, 2 when it was asked wrongly.
 func Main(factories ...adapters.Factory) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second one ends the program at once
 	return run(ctx, os.Args[1:], os.Stdout, os.Stderr, factories)
 }
 
@@ -105,10 +114,10 @@ func run(ctx context.Context, args []string, out, errs io.Writer, factories []ad
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintln(errs, "hub:", err)
+		fmt.Fprintln(errs, "hub:", clean(err.Error()))
 		return exitUsage
 	}
-	fmt.Fprintln(errs, "hub:", err)
+	fmt.Fprintln(errs, "hub:", clean(err.Error()))
 	return exitFailed
 }
 

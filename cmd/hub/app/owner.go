@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,6 +20,7 @@ type credential struct {
 	Hub         string `json:"hub"`         // the hub's bare address
 	Certificate string `json:"certificate"` // of the local server, PEM
 	Fingerprint string `json:"fingerprint"` // of it, SHA-256
+	Data        string `json:"data"`        // the hub's data folder
 	PID         int    `json:"pid"`
 }
 
@@ -43,6 +45,9 @@ func (c *credential) write(path string) error {
 
 func readCredential(path string) (*credential, error) {
 	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("only the hub's own user may read %s: run this command as that user or as root, with sudo for example", path)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -56,36 +61,65 @@ func readCredential(path string) (*credential, error) {
 	return &c, nil
 }
 
-// demoFolder is where a running demo leaves its credential: a folder of the user's
-// own.
+// demoFolders are the folders of the user's own in which a running demo may leave
+// its credential, the best first. Two terminals need not agree on XDG_RUNTIME_DIR,
+// and it may name a folder that is another user's or not there.
+func demoFolders() []string {
+	var out []string
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) && isOwn(dir) {
+		out = append(out, filepath.Join(dir, "hub"))
+	}
+	return append(out, filepath.Join(os.TempDir(), "hub-"+strconv.Itoa(os.Getuid())))
+}
+
+// demoFolder makes the first of the folders that can be made.
 func demoFolder() (string, error) {
-	dir := os.Getenv("XDG_RUNTIME_DIR")
-	if dir == "" {
-		dir = filepath.Join(os.TempDir(), "hub-"+strconv.Itoa(os.Getuid()))
-	} else {
-		dir = filepath.Join(dir, "hub")
+	var failed error
+	for _, dir := range demoFolders() {
+		err := os.Mkdir(dir, 0o700)
+		switch {
+		case err != nil && !errors.Is(err, fs.ErrExist):
+		case isOwn(dir):
+			return dir, nil
+		default:
+			err = fmt.Errorf("%s must be a folder that only you can use; remove it, or set XDG_RUNTIME_DIR", dir)
+		}
+		failed = errors.Join(failed, err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
+	return "", failed
+}
+
+// isOwn tells whether a folder, not a link to one, is this user's and nobody else
+// may change or see what is in it.
+func isOwn(dir string) bool {
 	info, err := os.Lstat(dir)
-	if err != nil {
-		return "", err
+	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
+		return false
 	}
-	if s, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || info.Mode().Perm() != 0o700 || ok && int(s.Uid) != os.Getuid() {
-		return "", fmt.Errorf("%s must be a folder that only you can use; remove it, or set XDG_RUNTIME_DIR", dir)
-	}
-	return dir, nil
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || int(s.Uid) == os.Getuid()
 }
 
 // credentials are the files where a hub may have left one, the likeliest first.
-func (p *program) credentials() []string {
-	if p.options.Hub != "" {
-		return []string{p.options.Hub}
+// Where one was named, no other will do.
+func (o *options) credentials() []string {
+	switch {
+	case o.Hub != "":
+		return []string{o.Hub}
+	case o.Data != "":
+		return []string{filepath.Join(o.Data, ownerFile)}
 	}
 	var out []string
-	if dir, err := demoFolder(); err == nil {
-		out = append(out, filepath.Join(dir, ownerFile))
+	for _, dir := range demoFolders() {
+		if isOwn(dir) {
+			out = append(out, filepath.Join(dir, ownerFile))
+		}
 	}
-	return append(out, filepath.Join(p.options.Data, ownerFile))
+	return append(out, filepath.Join(o.data(), ownerFile))
+}
+
+// alive tells whether the process that wrote the credential runs, as far as this
+// one can see.
+func (c *credential) alive() bool {
+	return c.PID > 0 && !errors.Is(syscall.Kill(c.PID, 0), syscall.ESRCH)
 }
