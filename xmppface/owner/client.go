@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/wire"
 )
 
-// Client is the owner's end. Safe for concurrent use.
+// Client is the owner's end. What the hub refuses is an [*ext.StanzaError], whose
+// text says why; after any other error it is not known whether the hub has done it.
+// Safe for concurrent use.
 type Client struct {
 	Link ext.Link
 	To   string // full JID of the hub
@@ -22,10 +25,8 @@ func (c *Client) ask(ctx context.Context, typ string, payload []byte, want strin
 	e, err := c.Link.Ask(ctx, c.To, typ, payload)
 	var s *ext.StanzaError
 	if errors.As(err, &s) && s.Condition == "service-unavailable" {
-		return nil, errors.New("this hub does not let you administer it: the right administer is missing")
-	}
-	if errors.As(err, &s) && s.Text != "" {
-		return nil, errors.New(s.Text)
+		return nil, &ext.StanzaError{Type: s.Type, Condition: s.Condition, Element: s.Element,
+			Text: "this hub does not let you administer it: the right administer is missing"}
 	}
 	if err != nil {
 		return nil, err
@@ -75,8 +76,12 @@ func (c *Client) export(ctx context.Context) (doc []byte, again bool, err error)
 	}
 }
 
-// Import adds the nodes of a file, all or none, and returns how many.
+// Import adds the nodes of a file, all or none, and returns how many. The file must
+// be UTF-8; control characters would not arrive.
 func (c *Client) Import(ctx context.Context, name string, doc []byte) (int, error) {
+	if !utf8.Valid(doc) {
+		return 0, &ext.StanzaError{Type: "cancel", Condition: "not-acceptable", Text: name + " is not UTF-8"}
+	}
 	id := rand.Text()
 	for {
 		part := cut(doc)

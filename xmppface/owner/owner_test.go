@@ -93,11 +93,16 @@ func TestExportOfATreeThatChanges(t *testing.T) {
 func TestErrorsAreToldWhole(t *testing.T) {
 	h := &hub{err: errors.New("tree.yaml:3:4: unknown key \"nmae\"\n    nmae: x")}
 	c := peer(t, pair(t, h))
-	if _, err := c.Import(t.Context(), "tree.yaml", []byte("x")); err == nil || err.Error() != h.err.Error() {
+	var s *ext.StanzaError
+	if _, err := c.Import(t.Context(), "tree.yaml", []byte("x")); !errors.As(err, &s) || s.Text != h.err.Error() {
 		t.Errorf("got %v, want %v", err, h.err)
 	}
-	if err := c.Restore(t.Context(), "x"); err == nil || err.Error() != h.err.Error() {
+	if err := c.Restore(t.Context(), "x"); !errors.As(err, &s) || s.Text != h.err.Error() {
 		t.Errorf("got %v, want %v", err, h.err)
+	}
+	h.err = nil
+	if n, err := c.Import(t.Context(), "tree.yaml", []byte("caf\xe9")); err == nil || !strings.Contains(err.Error(), "tree.yaml is not UTF-8") {
+		t.Errorf("a file in another encoding: %d nodes, %v", n, err)
 	}
 }
 
