@@ -2,30 +2,41 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/fieldhub/hub/adapters"
+	"github.com/fieldhub/hub/cmd/hub/app/strict"
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/nodes/tree"
 	"github.com/fieldhub/hub/persist"
+	"github.com/fieldhub/hub/xmppface/ext"
 )
 
 // offline opens the data folder itself when no hub runs on it, and runs f with its
 // tree, no device opened.
 func (p *program) offline(f func(context.Context, files) error) error {
-	dir := p.options.Data
-	if _, err := os.Stat(filepath.Join(dir, "hub.db")); err != nil {
+	dir := p.options.data()
+	_, err := os.Stat(filepath.Join(dir, "hub.db"))
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("only the hub's own user may look into %s: run this command as that user or as root, with sudo for example", dir)
+	case err != nil:
 		return fmt.Errorf("%w\n     There is no hub's data in %s either; name its folder with --data DIR", errNoHub, dir)
 	}
 	set, err := adapters.NewSet(p.factory...)
 	if err != nil {
 		return err
 	}
+	defer giveBack(dir)
 	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	db, err := persist.Open(dir, persist.Options{Log: log})
 	if err != nil {
@@ -37,8 +48,35 @@ func (p *program) offline(f func(context.Context, files) error) error {
 	}
 	s := newStages(p.ctx)
 	s.start("tree", t.Run)
-	err = f(p.ctx, files{db, t})
+	err = plain(f(p.ctx, files{db, t}))
 	return errors.Join(err, s.stop(), db.Close())
+}
+
+// giveBack gives what root has made in a data folder to the folder's owner: the
+// daemon could not open it otherwise.
+func giveBack(dir string) {
+	info, err := os.Stat(dir)
+	if err != nil || os.Geteuid() != 0 {
+		return
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || owner.Uid == 0 {
+		return
+	}
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return nil
+		}
+		// Not what has a second name: it may be another's file.
+		if s, ok := info.Sys().(*syscall.Stat_t); ok && s.Uid == 0 && (d.IsDir() || s.Nlink == 1) {
+			os.Lchown(path, int(owner.Uid), int(owner.Gid)) // a failure shows when the daemon starts
+		}
+		return nil
+	})
 }
 
 // idle opens devices that do nothing.
@@ -101,15 +139,25 @@ func (c *importCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	if err := strict.Check(c.File, doc); err != nil { // XML would change it on the way
+		return err
+	}
 	n := 0
+	sent := false
 	err = p.manage(func(ctx context.Context, s *client) error {
+		sent = true
 		n, err = s.owner.Import(ctx, c.File, doc)
+		var said *ext.StanzaError
+		sent = err != nil && !errors.As(err, &said)
 		return err
 	}, func(ctx context.Context, f files) error {
 		n, err = f.load(ctx, c.File, doc)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil && sent:
+		return fmt.Errorf("%w; look with \"hub ls\" whether the nodes are there: all are, or none", err)
+	case err != nil:
 		return fmt.Errorf("nothing was imported:\n%w", err)
 	}
 	fmt.Fprintf(p.out, "imported %d nodes\n", n)
@@ -117,7 +165,7 @@ func (c *importCmd) Run(p *program) error {
 }
 
 type backupCmd struct {
-	File string `arg:"" optional:"" help:"File to write, on the hub's machine; one in the data folder when left out."`
+	File string `arg:"" optional:"" help:"File to write; one in the data folder when left out."`
 }
 
 func (c *backupCmd) Run(p *program) error {
@@ -126,10 +174,17 @@ func (c *backupCmd) Run(p *program) error {
 		return err
 	}
 	err = p.manage(func(ctx context.Context, s *client) error {
-		path, err = s.owner.Backup(ctx, path)
-		return err
+		own, err := s.owner.Backup(ctx, "")
+		if err != nil || path == "" {
+			path = own
+			return err
+		}
+		if err := copyFile(own, path); err != nil {
+			return fmt.Errorf("the backup was written to %s, but: %w", own, err)
+		}
+		return os.Remove(own)
 	}, func(ctx context.Context, f files) error {
-		path, err = f.backup(ctx, path, p.options.Data)
+		path, err = f.backup(ctx, path, p.options.data())
 		return err
 	})
 	if err != nil {
@@ -137,6 +192,42 @@ func (c *backupCmd) Run(p *program) error {
 	}
 	fmt.Fprintln(p.out, "backup written to", path)
 	return nil
+}
+
+// copyFile makes a copy that only the user may read. The daemon of a systemd unit
+// sees another /tmp and no home folders, so its files and those of a person change
+// hands in the data folder.
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		os.Remove(to)
+	}
+	return err
+}
+
+// handOver puts a copy of a file where the hub can read it. The caller removes it.
+func handOver(path, dir string) (string, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return "", err
+	}
+	own := filepath.Join(dir, "restore-"+rand.Text()+".tmp")
+	if err := copyFile(path, own); err != nil {
+		return "", err
+	}
+	if s, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
+		err = os.Chown(own, int(s.Uid), int(s.Gid))
+	}
+	return own, err
 }
 
 func absolute(path string) (string, error) {
@@ -147,7 +238,7 @@ func absolute(path string) (string, error) {
 }
 
 type restoreCmd struct {
-	File string `arg:"" help:"Backup, on the hub's machine."`
+	File string `arg:"" help:"Backup."`
 }
 
 func (c *restoreCmd) Run(p *program) error {
@@ -158,7 +249,8 @@ func (c *restoreCmd) Run(p *program) error {
 	s, err := p.connect()
 	switch {
 	case errors.Is(err, errNoHub):
-		if err := persist.Restore(p.options.Data, path, persist.Options{}); err != nil {
+		defer giveBack(p.options.data())
+		if err := persist.Restore(p.options.data(), path, persist.Options{}); err != nil {
 			return err
 		}
 		fmt.Fprintln(p.out, "restored; what was there before is among the backups")
@@ -167,8 +259,13 @@ func (c *restoreCmd) Run(p *program) error {
 		return err
 	}
 	defer s.close()
-	if err := s.owner.Restore(p.ctx, path); err != nil {
-		return plain(err)
+	own, err := handOver(path, s.data)
+	if err != nil {
+		return fmt.Errorf("restore: nothing was changed: %w", err)
+	}
+	defer os.Remove(own)
+	if err := s.owner.Restore(p.ctx, own); err != nil {
+		return errors.New(strings.ReplaceAll(plain(err).Error(), own, path))
 	}
 	fmt.Fprintln(p.out, "the backup is good; restart the hub to put it in place")
 	return nil

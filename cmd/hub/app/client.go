@@ -18,15 +18,37 @@ import (
 	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/owner"
 	"github.com/fieldhub/hub/xmppface/sensordata"
+	"github.com/fieldhub/hub/xmppface/wire"
 )
 
-// patience is how long a command waits for a hub to answer.
-const patience = 30 * time.Second
+const (
+	// patience is how long a command waits for a hub to answer.
+	patience = 30 * time.Second
+	// work is how long it waits until a hub has imported a tree or written a backup.
+	work = 5 * time.Minute
+)
+
+// patient is a link that does not wait for ever.
+type patient struct {
+	ext.Link
+	most time.Duration
+}
+
+func (l patient) Ask(ctx context.Context, to, typ string, payload []byte) (*wire.Element, error) {
+	inner, cancel := context.WithTimeout(ctx, l.most)
+	defer cancel()
+	e, err := l.Link.Ask(inner, to, typ, payload)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, fmt.Errorf("the hub has not answered within %v; its log may say why", l.most)
+	}
+	return e, err
+}
 
 // client is a session with a hub.
 type client struct {
 	session *xmppface.Session
 	hub     string // its full JID
+	data    string // its data folder, on its machine
 	nodes   *concentrator.Client
 	values  *sensordata.Client
 	changes *events.Client
@@ -65,7 +87,7 @@ var errNoHub = errors.New("no hub is running here. Start one with \"hub demo\" o
 // close it.
 func (p *program) connect() (*client, error) {
 	var failed error
-	for _, path := range p.credentials() {
+	for _, path := range p.options.credentials() {
 		cred, err := readCredential(path)
 		if errors.Is(err, fs.ErrNotExist) && p.options.Hub == "" {
 			continue
@@ -75,9 +97,15 @@ func (p *program) connect() (*client, error) {
 			if c, err = p.dial(cred); err == nil {
 				return c, nil
 			}
+			if p.ctx.Err() != nil {
+				return nil, errInterrupted
+			}
 			var f *xmppface.Failure
-			if errors.As(err, &f) && f.Kind == xmppface.Refused && p.options.Hub == "" {
+			if p.options.Hub == "" && (errors.As(err, &f) && f.Kind == xmppface.Refused || !cred.alive()) {
 				continue // it was killed and left its credential behind
+			}
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("the hub at %s does not answer; its log may say why", cred.Address)
 			}
 		}
 		if failed == nil {
@@ -100,7 +128,7 @@ func (p *program) dial(cred *credential) (*client, error) {
 	if err = errors.Join(err, ca.Close()); err != nil {
 		return nil, err
 	}
-	c := &client{nodes: &concentrator.Client{}, values: &sensordata.Client{}, changes: &events.Client{}, owner: &owner.Client{}, done: make(chan error, 1)}
+	c := &client{data: cred.Data, nodes: &concentrator.Client{}, values: &sensordata.Client{}, changes: &events.Client{}, owner: &owner.Client{}, done: make(chan error, 1)}
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	c.session, err = xmppface.Dial(ctx, xmppface.Account{JID: cred.JID, Password: cred.Password, Server: cred.Address, CAFile: ca.Name(),
@@ -110,7 +138,8 @@ func (p *program) dial(cred *credential) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.nodes.Link, c.values.Link, c.changes.Link, c.owner.Link = c.session, c.session, c.session, c.session
+	asking := patient{c.session, patience}
+	c.nodes.Link, c.values.Link, c.changes.Link, c.owner.Link = asking, asking, asking, patient{c.session, work}
 	running, stop := context.WithCancel(context.WithoutCancel(p.ctx))
 	c.stop = stop
 	go func() { c.done <- c.session.Run(running) }()
@@ -146,7 +175,7 @@ func (c *client) hubJID() string {
 	return bare
 }
 
-// with runs f with a session.
+// with runs f with a session. Ctrl-C is a failure: what was asked for is not done.
 func (p *program) with(f func(context.Context, *client) error) error {
 	c, err := p.connect()
 	if err != nil {
@@ -154,6 +183,14 @@ func (p *program) with(f func(context.Context, *client) error) error {
 	}
 	defer c.close()
 	return plain(f(p.ctx, c))
+}
+
+// until runs f with a session until it ends or Ctrl-C ends it, which is no failure.
+func (p *program) until(f func(context.Context, *client) error) error {
+	if err := p.with(f); !errors.Is(err, errInterrupted) {
+		return err
+	}
+	return nil
 }
 
 // find returns the reference of a node that a person names by its id or by a path
@@ -191,11 +228,14 @@ func (c *client) findAll(ctx context.Context, names []string) ([]nodes.Ref, erro
 	return out, nil
 }
 
-// plain says an error as a person wants it: an operation that was cut short by
-// Ctrl-C is none, and what the hub said needs no stanza condition.
+// errInterrupted is that Ctrl-C came before the end.
+var errInterrupted = errors.New("interrupted")
+
+// plain says an error as a person wants it: what the hub said needs no stanza
+// condition.
 func plain(err error) error {
 	if errors.Is(err, context.Canceled) {
-		return nil
+		return errInterrupted
 	}
 	var s *ext.StanzaError
 	if errors.As(err, &s) && s.Text != "" {

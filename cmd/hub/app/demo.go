@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/fieldhub/hub/adapters/modbus/modbustest"
 	"github.com/fieldhub/hub/cmd/hub/app/config"
@@ -23,6 +25,7 @@ type demoCmd struct {
 // server, the hub between them, and a client that prints what it sees. Everything
 // is gone at the end.
 func (c *demoCmd) Run(p *program) error {
+	signal.Ignore(syscall.SIGPIPE) // so that all is put away when nobody reads any more
 	shared, err := demoFolder()
 	if err != nil {
 		return err
@@ -49,20 +52,19 @@ func (c *demoCmd) hub(p *program, dir, file, plant string) error {
 	defer cancel()
 	shown := make(chan error, 1)
 	showing := false
-	err := runHub(ctx, cfg, log, p.factory, func(h *hub) error {
+	err := runHub(ctx, cfg, log, p.factory, func(h *hub) (func(), error) {
 		if err := h.tree.Import(ctx, modbustest.PlantTree(plant)); err != nil {
-			return err
+			return nil, err
 		}
 		if err := h.waitLocal(ctx); err != nil {
 			if p.ctx.Err() != nil {
-				return nil
+				err = nil
 			}
-			return err
+			return nil, err
 		}
 		if err := h.owner.write(file); err != nil {
-			return err
+			return nil, err
 		}
-		context.AfterFunc(ctx, func() { removeOwn(file, h.owner) })
 		fmt.Fprintf(p.out, "A simulated Modbus plant listens on %s, the hub's XMPP server on %s.\n\n", plant, h.owner.Address)
 		showing = true
 		own := *p
@@ -76,11 +78,11 @@ func (c *demoCmd) hub(p *program, dir, file, plant string) error {
 			}
 			shown <- err
 		}()
-		return nil
+		return func() { removeOwn(file, h.owner) }, nil
 	})
 	cancel()
 	if showing {
-		if e := <-shown; err == nil && p.ctx.Err() == nil {
+		if e := <-shown; err == nil && p.ctx.Err() == nil && !errors.Is(e, syscall.EPIPE) {
 			err = e
 		}
 	}

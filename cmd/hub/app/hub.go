@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/fieldhub/hub/adapters"
@@ -171,7 +172,7 @@ func (h *hub) openFace(s *stages, a xmppface.Account, extensions []ext.Extension
 	event := "Connection " + string(a.Way)
 	o := xmppface.Options{OnStatus: func(st xmppface.Status) {
 		if a.Way == nodes.WayBroker {
-			notify("STATUS=" + a.JID + " is " + described(st))
+			notify("STATUS=" + a.JID + " is " + strings.ReplaceAll(described(st), "\n", " "))
 		}
 		switch {
 		case st.Online:

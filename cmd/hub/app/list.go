@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/nodes/param"
@@ -24,17 +25,23 @@ func newTable(out io.Writer, header ...string) table {
 
 func (t table) row(cells ...string) {
 	for i, c := range cells {
-		cells[i] = strings.Map(func(r rune) rune {
-			if r < ' ' || r == 0x7f {
-				return ' ' // nobody's text may move the cursor
-			}
-			return r
-		}, c)
+		cells[i] = strings.ReplaceAll(clean(c), "\n", " ")
 	}
 	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t "))
 }
 
 func (t table) end() error { return t.w.Flush() }
+
+// clean is a text as a terminal may be given it: no device's and no hub's text moves
+// the cursor.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
 
 // line prints an object as one line of JSON.
 func line(out io.Writer, v any) error {

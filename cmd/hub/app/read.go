@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ func (c *readCmd) Run(p *program) error {
 		}
 		ro.Categories |= k
 	}
-	failed := 0
+	values, failed := 0, 0
 	err := p.with(func(ctx context.Context, s *client) error {
 		var err error
 		if ro.Refs, err = s.findAll(ctx, c.Nodes); err != nil {
@@ -51,26 +52,32 @@ func (c *readCmd) Run(p *program) error {
 		if !p.options.JSON {
 			t = newTable(p.out, "NODE", "FIELD", "VALUE", "UNIT", "AGE", "QUALITY")
 		}
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		inner, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		err = s.values.Read(ctx, ro, func(ref nodes.Ref, r nodes.Reading) {
+		err = s.values.Read(inner, ro, func(ref nodes.Ref, r nodes.Reading) {
 			if r.Err != nil {
 				failed++
 			}
+			values += len(r.Fields)
 			p.printReading(t, ref, r)
 		})
-		if err != nil {
-			return err
+		if inner.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("not all of it was answered within %v", patience)
 		}
 		if p.options.JSON {
-			return nil
+			return err
 		}
-		return t.end()
+		return errors.Join(err, t.end()) // what was answered is shown in any case
 	})
-	if err == nil && failed > 0 {
-		err = fmt.Errorf("%d of %d nodes could not be read whole", failed, len(ro.Refs))
+	switch {
+	case err != nil:
+		return err
+	case failed > 0:
+		return fmt.Errorf("%d of %d nodes could not be read whole", failed, len(ro.Refs))
+	case values == 0:
+		return errors.New("there are no such values; without -f and -k all fields are read")
 	}
-	return err
+	return nil
 }
 
 // printReading prints a reading, a line for each field and one for the error.
@@ -194,7 +201,7 @@ type watchCmd struct {
 }
 
 func (c *watchCmd) Run(p *program) error {
-	return p.with(func(ctx context.Context, s *client) error {
+	return p.until(func(ctx context.Context, s *client) error {
 		refs, err := s.findAll(ctx, c.Nodes)
 		if err != nil {
 			return err
@@ -241,6 +248,8 @@ func (p *program) watch(ctx context.Context, s *client, refs []nodes.Ref, every 
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-s.session.Done():
+			return errors.New("the hub has ended")
 		case c := <-changes:
 			if nodes.KindOf(c.reading.Err) == nodes.Unreachable && s.gone() {
 				return c.reading.Err
@@ -281,14 +290,14 @@ func (p *program) printChange(ref nodes.Ref, r nodes.Reading) (n int, err error)
 		if q := quality(f.QoS); q != "good" {
 			text += "  " + q
 		}
-		if _, err := fmt.Fprintln(p.out, text); err != nil {
+		if _, err := fmt.Fprintln(p.out, clean(text)); err != nil {
 			return n, err
 		}
 		n++
 	}
 	if r.Err != nil {
 		n++
-		_, err = fmt.Fprintf(p.out, "%s  %-32s error: %v\n", time.Now().Format("15:04:05.000"), ref.ID, r.Err)
+		_, err = fmt.Fprintln(p.out, clean(fmt.Sprintf("%s  %-32s error: %v", time.Now().Format("15:04:05.000"), ref.ID, r.Err)))
 	}
 	return n, err
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/fieldhub/hub/cmd/hub/app/config"
@@ -19,30 +22,31 @@ type runCmd struct {
 
 // Run is the daemon: it ends with status 0 when it is told to stop.
 func (c *runCmd) Run(p *program) error {
-	cfg, err := config.Load(c.Config)
+	cfg, err := load(c.Config)
 	if err != nil {
 		return err
 	}
+	signal.Ignore(syscall.SIGPIPE) // the hub works on when nobody reads its log any more
 	log := cfg.Log.Logger()
 	log.Info("starting", "version", release(), "config", c.Config)
 	path := filepath.Join(cfg.Data, ownerFile)
-	err = runHub(p.ctx, cfg, log, p.factory, func(h *hub) error {
+	err = runHub(p.ctx, cfg, log, p.factory, func(h *hub) (func(), error) {
 		if err := h.waitLocal(p.ctx); err != nil {
 			if p.ctx.Err() != nil {
-				return nil
+				err = nil
 			}
-			return err
+			return nil, err
 		}
 		if err := h.owner.write(path); err != nil {
-			return err
+			return nil, err
 		}
 		log.Info("ready", "local", h.owner.Address, "fingerprint", h.owner.Fingerprint)
 		notify("READY=1\nSTATUS=local access on " + h.owner.Address)
-		context.AfterFunc(p.ctx, func() {
-			os.Remove(path)
+		leave := func() {
 			notify("STOPPING=1")
-		})
-		return watchdog(p.ctx, func() { h.tree.LastChanged() })
+			os.Remove(path)
+		}
+		return leave, watchdog(p.ctx, func() { h.tree.LastChanged() })
 	})
 	if err == nil {
 		log.Info("stopped")
@@ -102,13 +106,22 @@ func (c *checkCmd) Run(p *program) error {
 	if c.File != "" {
 		file = c.File
 	}
-	cfg, err := config.Load(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("there is no %s; write one, examples/hub.yaml shows how", file)
-	}
+	cfg, err := load(file)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "%s is good: %s\n", file, cfg)
 	return nil
+}
+
+// load reads a configuration.
+func load(file string) (*config.Config, error) {
+	cfg, err := config.Load(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no %s; write one, examples/hub.yaml shows how", file)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w: run this command as the hub's user or as root", err)
+	}
+	return cfg, err
 }

@@ -29,7 +29,7 @@ var sniffKinds = map[sniffer.Kind]string{sniffer.RxBin: "rx", sniffer.TxBin: "tx
 	sniffer.Warning: "warning", sniffer.Error: "error", sniffer.Exception: "exception", sniffer.Expired: "expired"}
 
 func (c *sniffCmd) Run(p *program) error {
-	return p.with(func(ctx context.Context, s *client) error {
+	return p.until(func(ctx context.Context, s *client) error {
 		ref, err := s.find(ctx, c.Node)
 		if err != nil {
 			return err
@@ -74,7 +74,7 @@ func (p *program) printEvent(e sniffer.Event) error {
 	if p.options.JSON {
 		return line(p.out, l)
 	}
-	text := l.Text
+	text := clean(l.Text)
 	if len(e.Data) > 0 {
 		text = fmt.Sprintf("% x", e.Data)
 	}
