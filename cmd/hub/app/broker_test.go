@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"github.com/fieldhub/hub/xmppface"
 	"github.com/fieldhub/hub/xmppface/concentrator"
 	"github.com/fieldhub/hub/xmppface/disco"
+	"github.com/fieldhub/hub/xmppface/events"
 	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/ext/exttest"
 	"github.com/fieldhub/hub/xmppface/ping"
@@ -104,23 +106,24 @@ func soon(t *testing.T, what string, ok func() bool) {
 // person is somebody with an account on the broker.
 type person struct {
 	*xmppface.Session
-	nodes  *concentrator.Client
-	values *sensordata.Client
+	nodes   *concentrator.Client
+	values  *sensordata.Client
+	changes *events.Client
 }
 
 func login(t *testing.T, p *xmpptest.ProsodyServer, name string) *person {
 	t.Helper()
-	who := &person{nodes: &concentrator.Client{}, values: &sensordata.Client{}}
+	who := &person{nodes: &concentrator.Client{}, values: &sensordata.Client{}, changes: &events.Client{}}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	var err error
 	who.Session, err = xmppface.Dial(ctx, xmppface.Account{JID: name + "@" + p.Domain(), Password: "pw-" + name, Server: p.Addr(), CAFile: p.CAFile(), Resource: "test",
 		Trace: func(_ bool, stanza []byte) { exttest.RecordStanza(stanza) }},
-		inbox{[]string{concentrator.NSNFI}, []ext.Receiver{who.nodes}}, inbox{[]string{sensordata.NSNFI}, []ext.Receiver{who.values}})
+		inbox{[]string{concentrator.NSNFI}, []ext.Receiver{who.nodes}}, inbox{[]string{sensordata.NSNFI}, []ext.Receiver{who.values, who.changes}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	who.nodes.Link, who.values.Link = who.Session, who.Session
+	who.nodes.Link, who.values.Link, who.changes.Link = who.Session, who.Session, who.Session
 	running, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- who.Session.Run(running) }()
@@ -137,7 +140,7 @@ func (who *person) meet(t *testing.T, hub string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	who.nodes.To, who.values.To = found[0], found[0]
+	who.nodes.To, who.values.To, who.changes.To = found[0], found[0], found[0]
 }
 
 func TestBroker(t *testing.T) {
@@ -183,6 +186,38 @@ access:
 	ops := login(t, p, "ops")
 	ops.meet(t, hub)
 	t.Run("reads", func(t *testing.T) { ops.readsTank(t) })
+	t.Run("watches", func(t *testing.T) {
+		changes := make(chan nodes.Reading, 1000)
+		stop, err := ops.changes.Subscribe(t.Context(), events.Subscription{Refs: []nodes.Ref{nodes.In("plant/tank")}}, func(_ nodes.Ref, r nodes.Reading) { changes <- r })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			select {
+			case r := <-changes:
+				if r.Err != nil || len(r.Fields) == 0 {
+					t.Errorf("got %+v", r)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("no change is told")
+			}
+		}
+		if err := stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("listens", func(t *testing.T) {
+		l, err := ops.nodes.Sniff(t.Context(), nodes.In("plant"), time.Now().Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list, _, err := l.Next(t.Context()); err != nil || len(list) == 0 {
+			t.Errorf("got %v, %v", list, err)
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("answers what others ask", func(t *testing.T) {
 		info, err := disco.Ask(t.Context(), ops, ops.nodes.To, "")
 		if err != nil {
@@ -200,6 +235,15 @@ access:
 			t.Errorf("version: %+v, %v", v, err)
 		}
 	})
+	t.Run("the example program reads", func(t *testing.T) {
+		password := filepath.Join(t.TempDir(), "password")
+		put(t, password, "pw-ops\n")
+		out, err := exec.Command("go", "run", "../../../examples/read", "-jid", "ops@"+p.Domain(), "-password-file", password,
+			"-server", p.Addr(), "-ca", p.CAFile(), "-hub", hub, "plant/tank").CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "plant/tank  level = ") {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
 	t.Run("a viewer may see and no more", func(t *testing.T) {
 		viewer := login(t, p, "viewer")
 		viewer.meet(t, hub)
@@ -211,7 +255,7 @@ access:
 	})
 	t.Run("a stranger finds nothing", func(t *testing.T) {
 		stranger := login(t, p, "stranger")
-		stranger.nodes.To, stranger.values.To = ops.nodes.To, ops.nodes.To
+		stranger.nodes.To, stranger.values.To, stranger.changes.To = ops.nodes.To, ops.nodes.To, ops.nodes.To
 		if list, err := stranger.nodes.Sources(t.Context()); err != nil || len(list) != 0 {
 			t.Errorf("sources: %v, %v", list, err)
 		}
@@ -271,8 +315,10 @@ func (who *person) refused(t *testing.T, read, change string) {
 	}
 	tank := nodes.In("plant/tank")
 	check("read", who.values.Read(t.Context(), nodes.Readout{Refs: []nodes.Ref{tank}}, func(nodes.Ref, nodes.Reading) { t.Error("a value was told") }), read)
+	_, err := who.changes.Subscribe(t.Context(), events.Subscription{Refs: []nodes.Ref{tank}}, func(nodes.Ref, nodes.Reading) { t.Error("a change was told") })
+	check("watch", err, read)
 	check("destroy", who.nodes.Destroy(t.Context(), tank), change)
-	_, err := who.nodes.Create(t.Context(), nodes.NewNode{Parent: nodes.In("Root"), Type: "folder", Name: "x"})
+	_, err = who.nodes.Create(t.Context(), nodes.NewNode{Parent: nodes.In("Root"), Type: "folder", Name: "x"})
 	check("create", err, change)
 	_, err = who.nodes.Sniff(t.Context(), nodes.In("plant"), time.Now().Add(time.Minute))
 	check("sniff", err, change)
