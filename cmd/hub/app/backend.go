@@ -26,7 +26,7 @@ func (f files) export() []byte {
 }
 
 func (f files) load(ctx context.Context, name string, doc []byte) (int, error) {
-	file, err := treefile.Parse(name, doc, f.tree.Type)
+	file, err := treefile.Parse(name, doc, f.tree.Types())
 	if err != nil {
 		return 0, err
 	}

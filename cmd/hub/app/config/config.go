@@ -150,6 +150,10 @@ func (c *Config) secret(v strict.Value) string {
 
 func address(v strict.Value, what string, listen bool) string {
 	s := v.Text(what)
+	if s == "" && v.Present() {
+		v.Problem("write %s as host:port, e.g. 192.0.2.10:5222", what)
+		return ""
+	}
 	host, port, err := net.SplitHostPort(s)
 	if err == nil {
 		_, err = net.LookupPort("tcp", port)
@@ -168,14 +172,15 @@ func isBare(jid string) bool { return bare.MatchString(jid) }
 func rule(v strict.Value) datasources.Rule {
 	var r datasources.Rule
 	f := v.Fields("an access rule", "who", "may", "way")
-	for _, who := range f["who"].List("who") {
+	people, rights := f["who"].List("who"), f["may"].List("may") // nil: told already, or missing
+	for _, who := range people {
 		s := who.Text("who")
 		if !isBare(s) && !domain.MatchString(s) {
 			who.Problem("%q is nobody; write name@domain, or \"@domain\" for everybody of a domain", s)
 		}
 		r.Who = append(r.Who, s)
 	}
-	for _, may := range f["may"].List("may") {
+	for _, may := range rights {
 		right, ok := nodes.ParseRight(may.Text("may"))
 		if !ok {
 			may.Problem("unknown right %q; there are: all, %s", may.Text("may"), strings.Join(nodes.RightNames[:], ", "))
@@ -191,11 +196,11 @@ func rule(v strict.Value) datasources.Rule {
 		}
 	}
 	switch {
-	case len(r.Who) == 0:
+	case !f["who"].Present(), people != nil && len(people) == 0:
 		v.Problem("a rule without who; write who: [name@domain]")
-	case r.May == 0:
+	case !f["may"].Present(), rights != nil && len(rights) == 0:
 		v.Problem("a rule without may; write may: [see, read]")
-	case r.May&nodes.See == 0:
+	case r.May != 0 && r.May&nodes.See == 0:
 		v.Problem("this rule gives nothing, because who may not see a node has no use of other rights; add see")
 	}
 	return r

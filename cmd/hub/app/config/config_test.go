@@ -71,6 +71,8 @@ func TestBad(t *testing.T) {
 		{"unknown right", "data: /d\naccess:\n  - who: [a@b]\n    may: [see, write]", `:4:16: unknown right "write"; there are: all, see, read`},
 		{"right without sight", "data: /d\naccess:\n  - who: [a@b]\n    may: [read]", "add see"},
 		{"no rights", "data: /d\naccess:\n  - who: [a@b]", "a rule without may"},
+		{"nobody at all", "data: /d\naccess:\n  - {who: [], may: [all]}", ":3:5: a rule without who"},
+		{"empty rights", "data: /d\naccess:\n  - {who: [a@b], may: []}", "a rule without may"},
 		{"unknown way", "data: /d\naccess:\n  - {who: [a@b], may: [all], way: tcp}", "unknown way"},
 		{"level", "data: /d\nlog: {level: loud}", "debug, info, warn, error"},
 		{"format", "data: /d\nlog: {format: xml}", "text, json"},

@@ -27,7 +27,7 @@ import (
 	"github.com/fieldhub/hub/nodes/param"
 )
 
-// Types finds a node type by name.
+// Types finds a node type by name, for [Append].
 type Types func(name string) (nodes.Type, bool)
 
 // File is a tree file that was read.
@@ -39,13 +39,14 @@ type File struct {
 	where map[string]strict.Value // by node id
 }
 
-// Parse reads and checks a file. Its errors are of type *strict.Problems.
-func Parse(name string, b []byte, types Types) (*File, error) {
+// Parse reads and checks a file against all types of the tree that it is for. Its
+// errors are of type *strict.Problems.
+func Parse(name string, b []byte, all []nodes.Type) (*File, error) {
 	doc, top, err := strict.Parse(name, b)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{types: types, file: &File{doc: doc, where: make(map[string]strict.Value)}}
+	r := &reader{all: all, file: &File{doc: doc, where: make(map[string]strict.Value)}}
 	r.file.Nodes = r.list(top, "", "")
 	if err := doc.Err(); err != nil {
 		return nil, err
@@ -74,8 +75,16 @@ func (f *File) Explain(err error) error {
 }
 
 type reader struct {
-	types Types
-	file  *File
+	all  []nodes.Type
+	file *File
+}
+
+func (r *reader) types(name string) (nodes.Type, bool) {
+	i := slices.IndexFunc(r.all, func(t nodes.Type) bool { return t.Name == name })
+	if i < 0 {
+		return nodes.Type{}, false
+	}
+	return r.all[i], true
 }
 
 func (r *reader) list(v strict.Value, parentID, parentType string) []*nodes.Node {
@@ -107,6 +116,9 @@ func (r *reader) node(v strict.Value, parentID, parentType string) *nodes.Node {
 	if parentID == "" {
 		n.Parent = f["parent"].Text("parent")
 	}
+	if parentID == "" && (n.Parent == "" || n.Parent == nodes.RootID) {
+		parentType = nodes.TypeRoot
+	}
 	if n.Name == "" {
 		if n.Name = n.ID; n.ID == "" {
 			v.Problem("a node without a name; write name: …")
@@ -130,7 +142,7 @@ func (r *reader) node(v strict.Value, parentID, parentType string) *nodes.Node {
 	case n.Type == "":
 		v.Problem("node %q has no type; write type: …", n.Name)
 	case !ok || len(t.Parents) == 0:
-		f["type"].Problem("there is no node type %q", n.Type)
+		f["type"].Problem("there is no node type %q; %s", n.Type, r.possible(parentType))
 	case parentType != "" && !r.fits(t, parentType):
 		f["type"].Problem("a %s cannot stand below a %s, only below: %s", n.Type, parentType, strings.Join(t.Parents, ", "))
 	}
@@ -139,6 +151,27 @@ func (r *reader) node(v strict.Value, parentID, parentType string) *nodes.Node {
 	}
 	n.Children = r.list(f["children"], id, n.Type)
 	return n
+}
+
+// possible says which types may stand below a parent of that type; "" is one that
+// the file does not tell.
+func (r *reader) possible(parent string) string {
+	var names []string
+	_, known := r.types(parent)
+	for _, t := range r.all {
+		if len(t.Parents) > 0 && (!known || r.fits(t, parent)) {
+			names = append(names, t.Name)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return "nothing can stand below a " + parent
+	case parent == nodes.TypeRoot:
+		return "at the top there can be: " + strings.Join(names, ", ")
+	case known:
+		return "below a " + parent + " there can be: " + strings.Join(names, ", ")
+	}
+	return "there are: " + strings.Join(names, ", ")
 }
 
 // fits tells whether a type may stand below a parent of that type.

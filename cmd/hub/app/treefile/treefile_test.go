@@ -12,11 +12,12 @@ import (
 	"github.com/fieldhub/hub/nodes/param"
 )
 
+var all = append(modbus.Factory().Types,
+	nodes.Type{Name: nodes.TypeRoot},
+	nodes.Type{Name: nodes.TypeFolder, Parents: []string{nodes.TypeRoot, nodes.TypeFolder},
+		Params: []nodes.Param{{ID: "Note", Kind: nodes.KindString, Multi: true}, {ID: "Key", Kind: nodes.KindString, Secret: true}}})
+
 func types(name string) (nodes.Type, bool) {
-	all := append(modbus.Factory().Types,
-		nodes.Type{Name: nodes.TypeRoot},
-		nodes.Type{Name: nodes.TypeFolder, Parents: []string{nodes.TypeRoot, nodes.TypeFolder},
-			Params: []nodes.Param{{ID: "Note", Kind: nodes.KindString, Multi: true}, {ID: "Key", Kind: nodes.KindString, Secret: true}}})
 	for _, t := range all {
 		if t.Name == name {
 			return t, true
@@ -30,7 +31,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Parse("tree.yaml", b, types)
+	f, err := Parse("tree.yaml", b, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func TestExample(t *testing.T) {
 		t.Errorf("%d nodes: %+v", f.Count, f.Nodes)
 	}
 	filled(f.Nodes)
-	again, err := Parse("again.yaml", Append(nil, f.Nodes, types), types)
+	again, err := Parse("again.yaml", Append(nil, f.Nodes, types), all)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, Append(nil, f.Nodes, types))
 	}
@@ -53,7 +54,10 @@ func TestBad(t *testing.T) {
 		{"unknown key", "- name: a\n  type: folder\n  chilren: []", `:3:3: unknown key "chilren" in a node; there are: name, id, type, params, children, parent`},
 		{"no name", "- type: folder", ":1:3: a node without a name"},
 		{"no type", "- name: a", `:1:3: node "a" has no type`},
-		{"unknown type", "- name: a\n  type: foldr", `:2:9: there is no node type "foldr"`},
+		{"unknown type", "- name: a\n  type: foldr", `:2:9: there is no node type "foldr"; at the top there can be: modbus.gateway, folder`},
+		{"unknown type below", "- name: a\n  type: modbus.gateway\n  params: {Host: plc}\n  children:\n    - {name: b, type: modbus.unti}", `:5:23: there is no node type "modbus.unti"; below a modbus.gateway there can be: modbus.unit`},
+		{"unknown type somewhere", "- {name: a, type: x, parent: F}", `there is no node type "x"; there are: modbus.gateway, modbus.unit, modbus.register, folder`},
+		{"wrong place at the top", "- {name: a, type: modbus.unit}", `a modbus.unit cannot stand below a root, only below: modbus.gateway`},
 		{"root", "- name: a\n  type: root", `there is no node type "root"`},
 		{"id twice", "- {name: a, type: folder}\n- {name: b, id: a, type: folder}", `:2:3: id "a" is used twice`},
 		{"name twice", "- name: a\n  type: folder\n  children:\n    - {name: b, type: folder}\n    - {name: b, id: c, type: folder}", `:5:7: name "b" is used twice`},
@@ -67,7 +71,7 @@ func TestBad(t *testing.T) {
 		{"wrong combination", "- name: a\n  type: modbus.gateway\n  params: {Host: plc}\n  children:\n    - name: u\n      type: modbus.unit\n      children:\n        - name: r\n          type: modbus.register\n          params: {Table: coil, Address: 1, Type: float32}", ":10:"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Parse("tree.yaml", []byte(tt.doc), types)
+			_, err := Parse("tree.yaml", []byte(tt.doc), all)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
@@ -77,7 +81,7 @@ func TestBad(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	doc := "- name: a\n  type: folder\n  parent: F\n  children:\n    - {name: b, type: folder}"
-	f, err := Parse("tree.yaml", []byte(doc), types)
+	f, err := Parse("tree.yaml", []byte(doc), all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +104,7 @@ func TestSecretsStay(t *testing.T) {
 	if strings.Contains(out, "geheim") || !strings.Contains(out, "# Key is a secret") {
 		t.Errorf("got\n%s", out)
 	}
-	f, err := Parse("a", []byte(out), types)
+	f, err := Parse("a", []byte(out), all)
 	if err != nil || f.Nodes[0].Name != "a: b" || f.Nodes[0].ID != "x" || f.Nodes[0].Params.Text("Note") != "two\nlines: #1" {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -110,7 +114,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("- {name: a, type: folder, params: {Note: \"x\"}}")
 	f.Add("- name: a\n  type: modbus.gateway\n  params: {Host: plc, Timeout: 2s}\n  children: [{name: u, type: modbus.unit}]")
 	f.Fuzz(func(t *testing.T, doc string) {
-		file, err := Parse("a", []byte(doc), types)
+		file, err := Parse("a", []byte(doc), all)
 		if err != nil {
 			return
 		}
@@ -120,7 +124,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		out := Append(nil, filled(file.Nodes), types)
-		if _, err := Parse("b", out, types); err != nil {
+		if _, err := Parse("b", out, all); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	})
