@@ -59,22 +59,16 @@ func (c *Client) ask(ctx context.Context, op string, r nodes.Ref, typ string, pa
 	return e, nil
 }
 
-// failed words an error of an ask.
+// failed words an error of an ask, with the wrong fields of a form in it.
 func failed(op string, r nodes.Ref, err error) error {
-	out := &nodes.Error{Op: op, Ref: r, Kind: nodes.KindOf(err), Err: err}
+	out := ext.Failed(op, r, err)
 	var stanza *ext.StanzaError
-	switch {
-	case errors.As(err, &stanza):
-		out.Kind = stanza.Kind()
-		if stanza.Element != nil {
-			if x := stanza.Element.Child("x"); x != nil {
-				if f, err := form.Parse(x); err == nil {
-					out.Fields = f.Wrong
-				}
+	if errors.As(err, &stanza) && stanza.Element != nil {
+		if x := stanza.Element.Child("x"); x != nil {
+			if f, err := form.Parse(x); err == nil {
+				out.Fields = f.Wrong
 			}
 		}
-	case errors.Is(err, context.DeadlineExceeded):
-		out.Kind = nodes.Timeout
 	}
 	return out
 }

@@ -3,7 +3,6 @@ package events
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,7 +77,7 @@ func (c *Client) Subscribe(ctx context.Context, w Subscription, notify func(node
 	e, err := c.Link.Ask(ctx, c.To, "get", c.request(id, &w))
 	switch {
 	case err != nil:
-		err = failed("watch", refs, err)
+		err = ext.Failed("watch", only(refs), err)
 	case e == nil || e.Name.Local != "accepted" || e.Attr("id") != id && e.Attr("id") != "":
 		err = nodes.Errorf(nodes.Internal, "watch", refs[0], "the hub did not accept the subscription; does it serve events?")
 	}
@@ -99,7 +98,7 @@ func (c *Client) Subscribe(ctx context.Context, w Subscription, notify func(node
 		if err == nil {
 			return nil
 		}
-		if err = failed("stop watching", refs, err); nodes.KindOf(err) == nodes.NotFound {
+		if err = ext.Failed("stop watching", only(refs), err); nodes.KindOf(err) == nodes.NotFound {
 			return nil // it has ended
 		}
 		return err
@@ -167,20 +166,12 @@ func appendNumber(b []byte, name string, f float64) []byte {
 	return append(strconv.AppendFloat(b, f, 'f', -1, 64), '\'')
 }
 
-// failed words an error of an ask.
-func failed(op string, refs []nodes.Ref, err error) error {
-	out := &nodes.Error{Op: op, Kind: nodes.KindOf(err), Err: err}
+// only is the node that a subscription is of, when it is one.
+func only(refs []nodes.Ref) (ref nodes.Ref) {
 	if len(refs) == 1 {
-		out.Ref = refs[0]
+		ref = refs[0]
 	}
-	var stanza *ext.StanzaError
-	switch {
-	case errors.As(err, &stanza):
-		out.Kind = stanza.Kind()
-	case errors.Is(err, context.DeadlineExceeded):
-		out.Kind = nodes.Timeout
-	}
-	return out
+	return ref
 }
 
 // Receive takes the messages of subscriptions; others are ignored.

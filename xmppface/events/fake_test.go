@@ -56,7 +56,7 @@ func (f *fake) check(c nodes.Caller, refs []nodes.Ref) error {
 	for _, ref := range refs {
 		switch {
 		case f.fields[ref.ID] == nil && ref.ID != "secret":
-			return nodes.Errorf(nodes.NotFound, "watch", ref, "no node "+clip(ref.ID))
+			return nodes.Errorf(nodes.NotFound, "watch", ref, "no node "+ext.Clip(ref.ID))
 		case ref.ID == "secret":
 			return nodes.Errorf(nodes.Forbidden, "watch", ref, "you may not read this node")
 		}

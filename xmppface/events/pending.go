@@ -69,7 +69,7 @@ func (p *pending) put(ref nodes.Ref, r nodes.Reading, asked bool) {
 		add()
 		c.put(f)
 	}
-	if text := why(r.Err); text != "" {
+	if text := ext.Reason(r.Err); text != "" {
 		add()
 		due = due || !asked
 		c.fail(text)
@@ -168,25 +168,4 @@ func (p *pending) take() (order []nodes.Ref, list map[nodes.Ref]*change) {
 		}
 	}
 	return order, list
-}
-
-// maxFailure is how many bytes of the text of a failure are sent.
-const maxFailure = 1000
-
-// why is what a peer is told of a failed reading; empty for none.
-func why(err error) string {
-	if err == nil {
-		return ""
-	}
-	e := ext.FromError(err)
-	text := e.Text
-	if text == "" {
-		if text = e.Condition; e.Condition == "remote-server-timeout" {
-			text = "the device did not answer in time"
-		}
-	}
-	if len(text) > maxFailure {
-		text = text[:maxFailure] + "…"
-	}
-	return text
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/wire"
 )
 
@@ -48,11 +49,11 @@ func parse(e *wire.Element) (*request, error) {
 	}
 	switch {
 	case q.id == "":
-		return nil, invalid("the request has no id; write one, it comes back with the values")
+		return nil, ext.Invalid("the request has no id; write one, it comes back with the values")
 	case len(q.id) > MaxID:
-		return nil, invalid("the id of the request is longer than " + strconv.Itoa(MaxID) + " bytes")
+		return nil, ext.Invalid("the id of the request is longer than " + strconv.Itoa(MaxID) + " bytes")
 	case q.maxInt > 0 && q.maxInt < q.minInt:
-		return nil, invalid("maxInt is shorter than minInt")
+		return nil, ext.Invalid("maxInt is shorter than minInt")
 	}
 	for _, c := range e.Children {
 		if err := q.child(e, c); err != nil {
@@ -78,7 +79,7 @@ func (q *request) attr(name, value string) error {
 		case name == "minInt":
 			q.minInt = d
 		case name == "maxInt" && d == 0:
-			return invalid("maxInt is zero; leave it out to be told of changes only")
+			return ext.Invalid("maxInt is zero; leave it out to be told of changes only")
 		case name == "maxInt":
 			q.maxInt = max(d, leastMaxInt)
 		}
@@ -90,7 +91,7 @@ func (q *request) attr(name, value string) error {
 	}
 	set, ok := wire.ParseBool(value)
 	if !ok {
-		return invalid(name + "=" + quote(value) + " is neither true nor false")
+		return ext.Invalid(name + "=" + quote(value) + " is neither true nor false")
 	}
 	if name == "req" {
 		q.now = set
@@ -106,13 +107,13 @@ const month = 30 * 24 * time.Hour
 func interval(name, value string) (time.Duration, error) {
 	months, d, ok := wire.ParseDuration(value)
 	if !ok {
-		return 0, invalid(name + "=" + quote(value) + " is no duration; write it as PT10S")
+		return 0, ext.Invalid(name + "=" + quote(value) + " is no duration; write it as PT10S")
 	}
 	if months < 0 || d < 0 {
-		return 0, invalid(name + " is negative")
+		return 0, ext.Invalid(name + " is negative")
 	}
 	if months > 1200 || d > 1200*month {
-		return 0, invalid(name + " is longer than a hundred years")
+		return 0, ext.Invalid(name + " is longer than a hundred years")
 	}
 	return time.Duration(months)*month + d, nil
 }
@@ -123,7 +124,7 @@ func (q *request) child(req, c *wire.Element) error {
 	case c.Name.Local == "nd":
 		r, ok := c.Ref()
 		if !ok {
-			return invalid("<nd/> names no node; write its id")
+			return ext.Invalid("<nd/> names no node; write its id")
 		}
 		for _, have := range q.refs {
 			if have.Resolved() == r.Resolved() {
@@ -137,7 +138,7 @@ func (q *request) child(req, c *wire.Element) error {
 	case c.Name.Local == "f":
 		return q.field(c)
 	default:
-		return invalid("<" + clip(c.Name.Local) + "/> has no place in subscribe; write <nd id='…'/> or <f n='…'/>")
+		return ext.Invalid("<" + ext.Clip(c.Name.Local) + "/> has no place in subscribe; write <nd id='…'/> or <f n='…'/>")
 	}
 	return nil
 }
@@ -146,7 +147,7 @@ func (q *request) child(req, c *wire.Element) error {
 func (q *request) field(c *wire.Element) error {
 	name := c.Attr("n")
 	if name == "" {
-		return invalid("<f/> names no field; write its name as n")
+		return ext.Invalid("<f/> names no field; write its name as n")
 	}
 	if len(q.names) == MaxNames {
 		return nodes.Errorf(nodes.NotAcceptable, "", nodes.Ref{}, "more than "+strconv.Itoa(MaxNames)+" field names in a subscription; leave them out to get all fields")
@@ -162,10 +163,10 @@ func (q *request) field(c *wire.Element) error {
 		}
 		f, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 		if err != nil || math.IsInf(f, 0) || math.IsNaN(f) || strings.ContainsAny(text, "xX_") {
-			return invalid(p.attr + "=" + quote(text) + " of field " + quote(name) + " is no number")
+			return ext.Invalid(p.attr + "=" + quote(text) + " of field " + quote(name) + " is no number")
 		}
 		if p.attr != "v" && f <= 0 {
-			return invalid(p.attr + " of field " + quote(name) + " must be greater than zero")
+			return ext.Invalid(p.attr + " of field " + quote(name) + " must be greater than zero")
 		}
 		*p.to = f
 		u.known = u.known || p.attr == "v"
@@ -179,14 +180,4 @@ func (q *request) field(c *wire.Element) error {
 	return nil
 }
 
-func invalid(text string) error { return nodes.Errorf(nodes.Invalid, "", nodes.Ref{}, text) }
-
-func quote(s string) string { return strconv.Quote(clip(s)) }
-
-// clip shortens what a peer wrote, for texts that go back or to the log.
-func clip(s string) string {
-	if len(s) <= 64 {
-		return s
-	}
-	return s[:64] + "…"
-}
+func quote(s string) string { return strconv.Quote(ext.Clip(s)) }

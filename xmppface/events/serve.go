@@ -45,10 +45,10 @@ func (s *Server) Serve(r *ext.Request) {
 	case "unsubscribe":
 		err = s.unsubscribe(r)
 	default:
-		err = nodes.Errorf(nodes.Unsupported, "", nodes.Ref{}, "the hub does not serve "+clip(r.Payload.Name.Local)+"; there are subscribe and unsubscribe")
+		err = nodes.Errorf(nodes.Unsupported, "", nodes.Ref{}, "the hub does not serve "+ext.Clip(r.Payload.Name.Local)+"; there are subscribe and unsubscribe")
 	}
 	if err != nil {
-		s.log.Debug("request refused", "from", r.Caller.Full, "way", r.Caller.Way, "operation", clip(r.Payload.Name.Local), "err", err)
+		s.log.Debug("request refused", "from", r.Caller.Full, "way", r.Caller.Way, "operation", ext.Clip(r.Payload.Name.Local), "err", err)
 		r.Fail(err)
 	}
 }
@@ -115,7 +115,7 @@ func (s *Server) room(u *subscription) error {
 func (s *Server) unsubscribe(r *ext.Request) error {
 	id := r.Payload.Attr("id")
 	if id == "" {
-		return invalid("the request names no subscription; write its id")
+		return ext.Invalid("the request names no subscription; write its id")
 	}
 	k := key{r.Link, r.Caller.Full, id}
 	s.mu.Lock()

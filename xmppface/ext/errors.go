@@ -128,3 +128,50 @@ func ParseError(stanza *wire.Element) *StanzaError {
 	}
 	return s
 }
+
+// maxReason is how many bytes of the text of a failure are sent.
+const maxReason = 1000
+
+// Reason is what a peer is told of a failed reading, in words; empty for none.
+func Reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	e := FromError(err)
+	text := e.Text
+	if text == "" {
+		if text = e.Condition; e.Condition == conditions[nodes.Timeout].Condition {
+			text = "the device did not answer in time"
+		}
+	}
+	if len(text) > maxReason {
+		text = text[:maxReason] + "…"
+	}
+	return text
+}
+
+// Failed words the error of an [Link.Ask] for the caller of a client: of the kind
+// that the peer's stanza error stands for, which it unwraps to.
+func Failed(op string, ref nodes.Ref, err error) *nodes.Error {
+	out := &nodes.Error{Op: op, Ref: ref, Kind: nodes.KindOf(err), Err: err}
+	var stanza *StanzaError
+	switch {
+	case errors.As(err, &stanza):
+		out.Kind = stanza.Kind()
+	case errors.Is(err, context.DeadlineExceeded):
+		out.Kind = nodes.Timeout
+	}
+	return out
+}
+
+// Clip shortens what a peer wrote, for texts that go back or to the log.
+func Clip(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}
+
+// Invalid is the error of a request that makes no sense.
+func Invalid(text string) error { return nodes.Errorf(nodes.Invalid, "", nodes.Ref{}, text) }

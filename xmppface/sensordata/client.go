@@ -3,7 +3,6 @@ package sensordata
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -71,7 +70,7 @@ func (c *Client) Read(ctx context.Context, ro nodes.Readout, yield func(nodes.Re
 		if ctx.Err() != nil {
 			c.cancel(ctx, id)
 		}
-		return failed(one, err)
+		return ext.Failed("read", one, err)
 	}
 	y := yielder{ro: &ro, yield: yield}
 	switch {
@@ -84,7 +83,7 @@ func (c *Client) Read(ctx context.Context, ro nodes.Readout, yield func(nodes.Re
 			return nil
 		}
 	case e.Name.Local != "accepted" && e.Name.Local != "started":
-		return nodes.Errorf(nodes.Internal, "read", one, "the hub answered with <"+clip(e.Name.Local)+"/>; does it serve sensor data?")
+		return nodes.Errorf(nodes.Internal, "read", one, "the hub answered with <"+ext.Clip(e.Name.Local)+"/>; does it serve sensor data?")
 	}
 	return c.wait(ctx, id, p, &y, one)
 }
@@ -96,7 +95,7 @@ func (c *Client) wait(ctx context.Context, id string, p *pending, y *yielder, on
 		case <-p.wake:
 		case <-ctx.Done():
 			c.cancel(ctx, id)
-			return failed(one, ctx.Err())
+			return ext.Failed("read", one, ctx.Err())
 		}
 		c.mu.Lock()
 		list, end := p.messages, p.end
@@ -108,7 +107,7 @@ func (c *Client) wait(ctx context.Context, id string, p *pending, y *yielder, on
 			}
 		}
 		if end != nil {
-			return failed(one, end)
+			return ext.Failed("read", one, end)
 		}
 	}
 }
@@ -151,19 +150,6 @@ func appendTime(b []byte, name string, t time.Time) []byte {
 	}
 	b = append(append(append(b, ' '), name...), "='"...)
 	return append(wire.AppendDateTime(b, t), '\'')
-}
-
-// failed words an error.
-func failed(ref nodes.Ref, err error) error {
-	out := &nodes.Error{Op: "read", Ref: ref, Kind: nodes.KindOf(err), Err: err}
-	var stanza *ext.StanzaError
-	switch {
-	case errors.As(err, &stanza):
-		out.Kind = stanza.Kind()
-	case errors.Is(err, context.DeadlineExceeded):
-		out.Kind = nodes.Timeout
-	}
-	return out
 }
 
 // Receive takes the messages of readouts; others are ignored.

@@ -99,7 +99,7 @@ func (f *fake) check(c nodes.Caller, ro *nodes.Readout) error {
 		switch {
 		case c.JID != "ops@example.org" || ref.Resolved().Source != nodes.DefaultSource || ref.Partition != "",
 			!ok && ref.ID != "folder" && ref.ID != "secret":
-			return nodes.Errorf(nodes.NotFound, "read", ref, "no node "+clip(ref.ID))
+			return nodes.Errorf(nodes.NotFound, "read", ref, "no node "+ext.Clip(ref.ID))
 		case ref.ID == "secret":
 			return nodes.Errorf(nodes.Forbidden, "read", ref, "you may not read this node")
 		}

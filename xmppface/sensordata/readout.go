@@ -203,7 +203,7 @@ func (s *Server) send(ctx context.Context, o *readout) error {
 			list, o.ready, done = o.ready, nil, o.done
 			o.mu.Unlock()
 			for _, i := range list {
-				if err := w.Add(i.ref, i.reading.Fields, why(i.reading.Err), time.Now()); err != nil {
+				if err := w.Add(i.ref, i.reading.Fields, ext.Reason(i.reading.Err), time.Now()); err != nil {
 					return err
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/wire"
 )
 
@@ -30,11 +31,11 @@ func (q *request) parse(e *wire.Element) error {
 	}
 	switch {
 	case q.id == "":
-		return invalid("the request has no id; write one, it comes back with the values")
+		return ext.Invalid("the request has no id; write one, it comes back with the values")
 	case len(q.id) > MaxID:
-		return invalid("the id of the request is longer than " + strconv.Itoa(MaxID) + " bytes")
+		return ext.Invalid("the id of the request is longer than " + strconv.Itoa(MaxID) + " bytes")
 	case !q.ro.From.IsZero() && !q.ro.To.IsZero() && q.ro.To.Before(q.ro.From):
-		return invalid("to is before from")
+		return ext.Invalid("to is before from")
 	}
 	q.ro.Refs = q.one[:0]
 	for _, c := range e.Children {
@@ -68,7 +69,7 @@ func (q *request) attr(name, value string) error {
 		}
 		set, ok := wire.ParseBool(value)
 		if !ok {
-			return invalid(name + "=" + quote(value) + " is neither true nor false")
+			return ext.Invalid(name + "=" + quote(value) + " is neither true nor false")
 		}
 		if set {
 			q.ro.Categories |= category
@@ -77,7 +78,7 @@ func (q *request) attr(name, value string) error {
 	}
 	t, ok := wire.ParseDateTime(value)
 	if !ok {
-		return invalid(name + "=" + quote(value) + " is no time; write it as 2026-12-31T23:59:59Z")
+		return ext.Invalid(name + "=" + quote(value) + " is no time; write it as 2026-12-31T23:59:59Z")
 	}
 	*at = t
 	return nil
@@ -89,7 +90,7 @@ func (q *request) child(req, c *wire.Element) error {
 	case c.Name.Local == "nd":
 		r, ok := c.Ref()
 		if !ok {
-			return invalid("<nd/> names no node; write its id")
+			return ext.Invalid("<nd/> names no node; write its id")
 		}
 		if len(q.ro.Refs) == MaxNodes {
 			return nodes.Errorf(nodes.NotAcceptable, "", nodes.Ref{}, "more than "+strconv.Itoa(MaxNodes)+" nodes in a request; ask for some at a time")
@@ -98,14 +99,14 @@ func (q *request) child(req, c *wire.Element) error {
 	case c.Name.Local == "f":
 		n := c.Attr("n")
 		if n == "" {
-			return invalid("<f/> names no field; write its name as n")
+			return ext.Invalid("<f/> names no field; write its name as n")
 		}
 		if len(q.ro.Fields) == MaxNames {
 			return nodes.Errorf(nodes.NotAcceptable, "", nodes.Ref{}, "more than "+strconv.Itoa(MaxNames)+" field names in a request; leave them out to get all fields")
 		}
 		q.ro.Fields = append(q.ro.Fields, n)
 	default:
-		return invalid("<" + clip(c.Name.Local) + "/> has no place in req; write <nd id='…'/> or <f n='…'/>")
+		return ext.Invalid("<" + ext.Clip(c.Name.Local) + "/> has no place in req; write <nd id='…'/> or <f n='…'/>")
 	}
 	return nil
 }
@@ -126,14 +127,4 @@ func unique(refs []nodes.Ref) []nodes.Ref {
 	return out
 }
 
-func invalid(text string) error { return nodes.Errorf(nodes.Invalid, "", nodes.Ref{}, text) }
-
-func quote(s string) string { return strconv.Quote(clip(s)) }
-
-// clip shortens what a peer wrote, for texts that go back or to the log.
-func clip(s string) string {
-	if len(s) <= 64 {
-		return s
-	}
-	return s[:64] + "…"
-}
+func quote(s string) string { return strconv.Quote(ext.Clip(s)) }

@@ -23,10 +23,10 @@ func (s *Server) Serve(r *ext.Request) {
 	case "cancel":
 		s.cancel(r)
 	default:
-		err = nodes.Errorf(nodes.Unsupported, "", nodes.Ref{}, "the hub does not serve "+clip(r.Payload.Name.Local)+"; there are req and cancel")
+		err = nodes.Errorf(nodes.Unsupported, "", nodes.Ref{}, "the hub does not serve "+ext.Clip(r.Payload.Name.Local)+"; there are req and cancel")
 	}
 	if err != nil {
-		s.log.Debug("request refused", "from", r.Caller.Full, "way", r.Caller.Way, "operation", clip(r.Payload.Name.Local), "err", err)
+		s.log.Debug("request refused", "from", r.Caller.Full, "way", r.Caller.Way, "operation", ext.Clip(r.Payload.Name.Local), "err", err)
 		r.Fail(err)
 	}
 }
@@ -72,32 +72,11 @@ func (a *answer) add(ref nodes.Ref, r nodes.Reading) {
 	fields := wire.Grouped(r.Fields)
 	var n int
 	a.b, n = wire.AppendFields(a.b, fields, a.max)
-	if text := why(r.Err); text != "" {
+	if text := ext.Reason(r.Err); text != "" {
 		a.b = wire.AppendFailure(a.b, text, time.Now())
 	}
 	if !a.bare {
 		a.b = append(a.b, "</nd>"...)
 	}
 	a.long = n < len(fields) || len(a.b)+len("</resp>") > a.max
-}
-
-// maxFailure is how many bytes of the text of a failure are sent.
-const maxFailure = 1000
-
-// why is what a peer is told of a failed reading; empty for none.
-func why(err error) string {
-	if err == nil {
-		return ""
-	}
-	e := ext.FromError(err)
-	text := e.Text
-	if text == "" {
-		if text = e.Condition; e.Condition == "remote-server-timeout" {
-			text = "the device did not answer in time"
-		}
-	}
-	if len(text) > maxFailure {
-		text = text[:maxFailure] + "…"
-	}
-	return text
 }
