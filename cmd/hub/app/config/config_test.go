@@ -92,6 +92,23 @@ func TestBad(t *testing.T) {
 	}
 }
 
+// TestShipped: what is installed works as it is; of the example only the files are
+// missing that it names.
+func TestShipped(t *testing.T) {
+	if c, err := Load("../../../../packaging/hub.yaml"); err != nil || c.Data != "/var/lib/hub" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	b, err := os.ReadFile("../../../../examples/hub.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	password := filepath.Join(folder(t), "password")
+	c, err := Parse("hub.yaml", []byte(strings.Replace(string(b), "/etc/hub/password", password, 1)))
+	if err != nil || len(c.Access) != 2 || c.XMPP.JID != "gateway-7@example.org" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("data: /d\nxmpp: {jid: a@b}\naccess: [{who: [a@b], may: [all]}]")
 	f.Add("a: &x [*x]")
