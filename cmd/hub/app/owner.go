@@ -46,7 +46,7 @@ func (c *credential) write(path string) error {
 func readCredential(path string) (*credential, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("only the hub's own user may read %s: run this command as that user or as root, with sudo for example", path)
+		return nil, errors.New("only the hub's own user may read it: run this command as that user or as root, with sudo for example")
 	}
 	if err != nil {
 		return nil, err
