@@ -215,9 +215,9 @@ func TestInterrupted(t *testing.T) {
 	for _, args := range [][]string{{"backup", filepath.Join(dir, "b")}, {"import", filepath.Join(dir, "tree.yaml")}, {"export"}, {"ls"}, {"status"}} {
 		t.Run(args[0], func(t *testing.T) {
 			t.Parallel()
-			p := begin(t, dir, []string{"HUB_DATA=" + data}, args...)
-			soon(t, "the command's certificate file", func() bool { return exists(filepath.Join(dir, "hub-*.pem")) })
-			time.Sleep(300 * time.Millisecond)
+			temp := t.TempDir()
+			p := begin(t, dir, []string{"HUB_DATA=" + data, "TMPDIR=" + temp}, args...)
+			soon(t, "the command at work", func() bool { return exists(filepath.Join(temp, "hub-*.pem")) })
 			if err := p.Process.Signal(syscall.SIGINT); err != nil {
 				t.Fatal(err)
 			}

@@ -75,6 +75,9 @@ func (p *program) printEvent(e sniffer.Event) error {
 		return line(p.out, l)
 	}
 	text := clean(l.Text)
+	if e.Kind == sniffer.Expired && text == "" {
+		text = "the time is over"
+	}
 	if len(e.Data) > 0 {
 		text = fmt.Sprintf("% x", e.Data)
 	}
