@@ -37,41 +37,28 @@ func (c *Client) ask(ctx context.Context, typ string, payload []byte, want strin
 	return e, nil
 }
 
-// Export returns the tree as a file.
+// Export returns the tree as a file. One export at a time.
 func (c *Client) Export(ctx context.Context) ([]byte, error) {
-	const tries = 5
-	for range tries {
-		doc, again, err := c.export(ctx)
-		if !again {
-			return doc, err
-		}
-	}
-	return nil, errors.New("the tree changes all the time; try again later")
-}
-
-func (c *Client) export(ctx context.Context) (doc []byte, again bool, err error) {
 	version := ""
+	var doc []byte
 	for {
 		b := wire.AppendAttr([]byte("<export xmlns='"+NS+"'"), "offset", strconv.Itoa(len(doc)))
 		b = wire.AppendOptional(b, "version", version)
 		e, err := c.ask(ctx, "get", append(b, "/>"...), "part")
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		size, err := strconv.Atoi(e.Attr("size"))
 		if err != nil || size > maxUpload*4 {
-			return nil, false, errors.New("the hub's answer has no size")
-		}
-		if version != "" && e.Attr("version") != version {
-			return nil, true, nil
+			return nil, errors.New("the hub's answer has no size")
 		}
 		version = e.Attr("version")
 		doc = append(doc, e.Text...)
 		if len(doc) >= size {
-			return doc, false, nil
+			return doc, nil
 		}
 		if e.Text == "" {
-			return nil, false, errors.New("the hub's answer ends early")
+			return nil, errors.New("the hub's answer ends early")
 		}
 	}
 }

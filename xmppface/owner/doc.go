@@ -7,7 +7,7 @@
 // A file may be larger than a stanza: it travels in parts.
 //
 //	<export offset='0'/>                 -> <part version='…' size='…'>text</part>
-//	<export offset='90000' version='…'/> -> the next part; conflict when the tree changed
+//	<export offset='90000' version='…'/> -> the next part of the same document
 //	<import id='…' name='tree.yaml'>text</import>              -> empty; more follows
 //	<import id='…' name='tree.yaml' last='true'>text</import>  -> <imported nodes='7'/>
 //	<backup file='…'/>                   -> <backup file='…'/>

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"strconv"
 	"sync"
 	"unicode/utf8"
@@ -21,13 +22,15 @@ const NS = "urn:fieldhub:owner:1"
 const (
 	partSize  = 90_000   // bytes of a part, before escaping
 	maxUpload = 16 << 20 // bytes of an import
-	maxOpen   = 4        // imports under way
+	maxOpen   = 4        // imports under way, and exports
 )
 
-// Backend is what the namespace needs of the hub. Every method checks the caller;
-// an error of kind NotFound or Forbidden is shown as if the namespace were not
-// served. Paths are those of the hub's machine.
+// Backend is what the namespace needs of the hub. Admit decides to whom the
+// namespace exists; the others check the caller again. Paths are those of the hub's
+// machine.
 type Backend interface {
+	// Admit tells whether the caller may administer the hub; it is quick.
+	Admit(c nodes.Caller) bool
 	// Export returns the tree as a file.
 	Export(c nodes.Caller) ([]byte, error)
 	// Import adds the nodes of a file, all or none, and counts them. name is for
@@ -48,10 +51,13 @@ type Server struct {
 	workers ext.Workers
 
 	mu      sync.Mutex
-	uploads map[upload][]byte
+	uploads map[transfer][]byte // what came so far
+	exports map[transfer][]byte // what is being fetched, as it was at the beginning
 }
 
-type upload struct {
+// transfer is a document under way; id is the client's for an import, and empty for
+// an export, of which a client has one at a time.
+type transfer struct {
 	link ext.Link
 	from string
 	id   string
@@ -59,7 +65,7 @@ type upload struct {
 
 // New makes the hub's end; it serves while Run runs.
 func New(b Backend) *Server {
-	return &Server{backend: b, uploads: make(map[upload][]byte)}
+	return &Server{backend: b, uploads: make(map[transfer][]byte), exports: make(map[transfer][]byte)}
 }
 
 // Spaces returns the namespace.
@@ -75,17 +81,14 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Gone(l ext.Link, jid string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for u := range s.uploads {
-		if u.link == l && (jid == "" || u.from == jid) {
-			delete(s.uploads, u)
-		}
-	}
+	theirs := func(t transfer, _ []byte) bool { return t.link == l && (jid == "" || t.from == jid) }
+	maps.DeleteFunc(s.uploads, theirs)
+	maps.DeleteFunc(s.exports, theirs)
 }
 
 // Serve handles a request.
 func (s *Server) Serve(rq *ext.Request) {
-	// Whoever may not even ask for the status learns nothing more.
-	if _, err := s.backend.Status(rq.Caller); err != nil {
+	if !s.backend.Admit(rq.Caller) {
 		rq.Fail(&ext.StanzaError{Type: "cancel", Condition: "service-unavailable"})
 		return
 	}
@@ -157,23 +160,45 @@ func version(doc []byte) string {
 	return strconv.FormatUint(h.Sum64(), 16)
 }
 
+// export sends one part. The first one makes the document; the others are of the
+// same, whatever happens to the tree meanwhile.
 func (s *Server) export(rq *ext.Request) ([]byte, error) {
-	doc, err := s.backend.Export(rq.Caller)
-	if err != nil {
-		return nil, told(err)
-	}
+	t := transfer{rq.Link, rq.Caller.Full, ""}
 	offset := 0
 	if text := rq.Payload.Attr("offset"); text != "" {
-		offset, err = strconv.Atoi(text)
-		if err != nil || offset < 0 || offset > len(doc) {
+		var err error
+		if offset, err = strconv.Atoi(text); err != nil || offset < 0 {
 			return nil, nodes.Errorf(nodes.Invalid, "", nodes.Ref{}, "offset must be a number from 0 to the size of the document")
 		}
 	}
+	var doc []byte
+	if offset == 0 {
+		var err error
+		if doc, err = s.backend.Export(rq.Caller); err != nil {
+			return nil, told(err)
+		}
+	} else {
+		s.mu.Lock()
+		doc = s.exports[t]
+		s.mu.Unlock()
+	}
 	v := version(doc)
-	if offset > 0 && rq.Payload.Attr("version") != v {
-		return nil, nodes.Errorf(nodes.Conflict, "", nodes.Ref{}, "the tree changed meanwhile; begin again")
+	if offset > 0 && (offset > len(doc) || rq.Payload.Attr("version") != v) {
+		return nil, nodes.Errorf(nodes.Conflict, "", nodes.Ref{}, "this export has ended or another one has begun; begin again")
 	}
 	part := cut(doc[offset:])
+	s.mu.Lock()
+	_, open := s.exports[t]
+	switch {
+	case offset+len(part) == len(doc):
+		delete(s.exports, t)
+	case !open && len(s.exports) >= maxOpen:
+		s.mu.Unlock()
+		return nil, nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "too many exports at once; try again")
+	case offset == 0:
+		s.exports[t] = doc
+	}
+	s.mu.Unlock()
 	b := []byte("<part xmlns='" + NS + "'")
 	b = wire.AppendAttr(b, "version", v)
 	b = wire.AppendAttr(b, "size", strconv.Itoa(len(doc)))
@@ -197,7 +222,7 @@ func cut(doc []byte) []byte {
 // load takes one part of an import; the last one imports.
 func (s *Server) load(ctx context.Context, rq *ext.Request) ([]byte, error) {
 	p := rq.Payload
-	u := upload{rq.Link, rq.Caller.Full, p.Attr("id")}
+	u := transfer{rq.Link, rq.Caller.Full, p.Attr("id")}
 	last := p.Flag("last")
 	if u.id == "" {
 		return nil, nodes.Errorf(nodes.Invalid, "", nodes.Ref{}, "import needs an id")

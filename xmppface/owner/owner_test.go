@@ -47,10 +47,8 @@ func (h *hub) Backup(_ context.Context, _ nodes.Caller, file string) (string, er
 	return "/data/" + file, h.err
 }
 func (h *hub) Restore(context.Context, nodes.Caller, string) error { return h.err }
+func (h *hub) Admit(nodes.Caller) bool                             { return !h.stranger }
 func (h *hub) Status(nodes.Caller) ([]nodes.Property, error) {
-	if h.stranger {
-		return nil, nodes.Errorf(nodes.NotFound, "", nodes.Ref{}, "")
-	}
 	return []nodes.Property{{Name: "nodes", Value: nodes.Int32(3)}}, nil
 }
 
@@ -82,11 +80,51 @@ func TestDocumentsOfAnySize(t *testing.T) {
 	}
 }
 
+// TestExportOfATreeThatChanges: all parts are of one document, as it was when the
+// first was sent; it is made once and not kept.
 func TestExportOfATreeThatChanges(t *testing.T) {
-	h := &hub{doc: strings.Repeat("x", 2*partSize), changing: true}
-	c := peer(t, pair(t, h))
-	if doc, err := c.Export(t.Context()); err == nil {
-		t.Errorf("got %d bytes that never were one document", len(doc))
+	h := &hub{doc: strings.Repeat("x", 3*partSize), changing: true}
+	s := New(h)
+	c := peer(t, &Client{Link: exttest.Pair(t, s, nil)})
+	for n := 1; n <= 2; n++ {
+		want := strings.Repeat("x", 3*partSize) + strings.Repeat("#", n)
+		if doc, err := c.Export(t.Context()); err != nil || string(doc) != want {
+			t.Fatalf("got %d bytes, want %d; %v", len(doc), len(want), err)
+		}
+	}
+	if len(s.exports) > 0 {
+		t.Error("the document is kept after its last part")
+	}
+	h.changing = false
+	part := func(attributes string) error {
+		_, err := c.Link.Ask(t.Context(), c.To, "get", []byte("<export xmlns='"+NS+"' "+attributes+"/>"))
+		return err
+	}
+	for _, wrong := range []string{"offset='7' version='1'", "offset='-1'", "offset='x'", "offset='1'", "offset='99999999' version='cbf29ce484222325'"} {
+		if part(wrong) == nil {
+			t.Errorf("%s was answered", wrong)
+		}
+	}
+	if err := part("offset='0'"); err != nil {
+		t.Fatal(err)
+	}
+	if err := part("offset='90000' version='1'"); err == nil {
+		t.Error("a part of another version was sent")
+	}
+	s.Gone(c.Link, "") // of another link: nothing to do
+	left := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.exports)
+	}
+	if left() != 1 {
+		t.Fatalf("%d exports are open, want 1", left())
+	}
+	for open := range s.exports {
+		s.Gone(open.link, open.from)
+	}
+	if left() != 0 {
+		t.Errorf("%d exports are open after the client has gone", left())
 	}
 }
 

@@ -50,8 +50,13 @@ func (f files) backup(ctx context.Context, path, dir string) (string, error) {
 // The hub is the backend of the owner's namespace. A caller who may not administer
 // finds nothing.
 
+// Admit implements owner.Backend.
+func (h *hub) Admit(c nodes.Caller) bool {
+	return h.cat.May(c, nodes.Administer, nodes.In(nodes.RootID))
+}
+
 func (h *hub) admit(c nodes.Caller) error {
-	if h.cat.May(c, nodes.Administer, nodes.In(nodes.RootID)) {
+	if h.Admit(c) {
 		return nil
 	}
 	return nodes.Errorf(nodes.NotFound, "administer", nodes.Ref{}, "nothing here")
