@@ -16,6 +16,8 @@ DESTDIR  ?=
 # SCHEMAS names the folder of the published XML schemas; every payload that the
 # tests send and receive is checked against them.
 SCHEMAS  ?=
+# TESTFLAGS are more flags for go test, such as -count=1.
+TESTFLAGS ?=
 
 export CGO_ENABLED = 0
 
@@ -33,7 +35,7 @@ test: export HUB_SCHEMAS = $(if $(SCHEMAS),$(abspath $(SCHEMAS)))
 test:
 	scripts/needs
 	scripts/fuzz $(FUZZTIME)
-	go test -race -timeout 10m ./...
+	go test -race -timeout 10m $(TESTFLAGS) ./...
 
 lint:
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt -w is needed for:"; echo "$$out"; exit 1; fi
