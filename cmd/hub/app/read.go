@@ -216,6 +216,9 @@ func (c *watchCmd) Run(p *program) error {
 		if len(refs) == 0 {
 			return fmt.Errorf("there is nothing to watch: no node is readable")
 		}
+		if !p.options.JSON {
+			fmt.Fprintf(p.err, "waiting for changes of %d nodes; Ctrl-C ends it\n", len(refs))
+		}
 		return p.watch(ctx, s, refs, c.Interval, c.N)
 	})
 }
