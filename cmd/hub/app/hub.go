@@ -96,7 +96,7 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 	}
 	h.cat = datasources.New(h.access, h.set.Tap, h.tree)
 	extensions := xmppface.Extensions(
-		xmppface.Program{Name: "hub " + h.owner.Hub, Product: "hub", Version: release(), OS: runtime.GOOS},
+		xmppface.Program{Name: "hub", Product: "hub", Version: release(), OS: runtime.GOOS},
 		xmppface.Backends{Catalog: h.cat, Owner: h, Log: h.log})
 	for _, x := range extensions {
 		if r, ok := x.(ext.Runner); ok {
