@@ -23,8 +23,9 @@ export CGO_ENABLED = 0
 
 .PHONY: demo build test lint cross bench fuzz install clean
 
-demo:
-	go run ./cmd/hub demo
+# Not go run, which ends with status 1 after Ctrl-C whatever the program says.
+demo: build
+	bin/hub demo
 
 build:
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/hub ./cmd/hub
@@ -56,6 +57,7 @@ fuzz:
 install: build
 	install -D -m 755 bin/hub $(DESTDIR)$(PREFIX)/bin/hub
 	install -D -m 644 packaging/hub.service $(DESTDIR)/lib/systemd/system/hub.service
+	sed -i 's#^ExecStart=/usr/bin/#ExecStart=$(PREFIX)/bin/#' $(DESTDIR)/lib/systemd/system/hub.service
 	[ -e $(DESTDIR)/etc/hub/hub.yaml ] || install -D -m 640 packaging/hub.yaml $(DESTDIR)/etc/hub/hub.yaml
 	@[ -n "$(DESTDIR)" ] || packaging/user
 
