@@ -9,8 +9,8 @@ import (
 // by its adapter. All methods but Run are called while Run is running, from any
 // goroutine.
 //
-// A device implements the capability interfaces ([Reader], [Interested]) that
-// its type's Caps announce.
+// A device implements the capability interfaces ([Reader], [Interested],
+// [Setter], [Commander]) that its type's Caps announce.
 type Device interface {
 	// Run owns every goroutine and connection of the device and returns after all
 	// of them, when ctx ends. It returns earlier only when it cannot go on; the
@@ -50,8 +50,8 @@ type Interested interface {
 }
 
 // Host is all of the hub that a device sees. It is safe for concurrent use, and
-// its methods do not wait for the network or the disk. After Run has returned
-// they do nothing.
+// its methods but Create do not wait for the network or the disk. After Run has
+// returned they do nothing.
 type Host interface {
 	// Report hands over readings of nodes of the subtree, in the order in which
 	// they were taken. The slice is the caller's again afterwards; the field
@@ -62,6 +62,11 @@ type Host interface {
 	Fault(node string, m Message)
 	// Clear removes the messages with these event ids from a node.
 	Clear(node string, eventIDs ...string)
+	// Create makes nodes below nodes of the subtree, as discovery and imports do:
+	// each branch below its Parent, all or none. It returns when they are on disk; the
+	// device learns of them by Update as of any others. It must not be called from
+	// Run, Update or Interest. The error's Ref names the first node that is wrong.
+	Create(ctx context.Context, branches []*Node) error
 	// Shelf is a small store of the device's own that survives restarts: counters,
 	// learned limits.
 	Shelf() Shelf

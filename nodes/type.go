@@ -17,8 +17,8 @@ type Caps uint8
 // The capabilities.
 const (
 	CanRead    Caps = 1 << iota // has fields of its own or of its parts
-	CanControl                  // has control parameters
-	CanCommand                  // has commands or queries beyond those of every node
+	CanControl                  // may have control parameters ([Type.Controls])
+	CanCommand                  // has commands or queries of its own ([Type.Commands])
 	CanSniff                    // its traffic can be listened to
 )
 
@@ -46,6 +46,13 @@ type Type struct {
 	// Properties returns what a client may see of the node beside its
 	// parameters, e.g. a Modbus address in both notations; nil: nothing.
 	Properties func(Params) []Property
+	// Controls returns the control parameters of a node: what may be set, named as
+	// the field that shows it, with kind, range and options. None when its
+	// configuration does not say that it is writable; nil: nodes of the type never
+	// have any. Those of a part are also those of its device.
+	Controls func(*Spec) []Param
+	// Commands are what can be done with nodes of the type beside that.
+	Commands []Command
 }
 
 // Spec is a node as a person configured it.

@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -25,6 +26,7 @@ type Host struct {
 	count    map[string]int
 	reports  int
 	messages map[string]map[string]nodes.Message
+	created  []*nodes.Node
 	shelf    *Shelf
 	over     bool
 	problems []string
@@ -103,6 +105,43 @@ func (h *Host) check(r nodes.Reading) {
 		}
 		names[f.Name] = true
 	}
+}
+
+// Create implements [nodes.Host]: it allows the nodes, remembers them for Created,
+// and gives those without an id that of parent and name. The device is not told:
+// call its Update.
+func (h *Host) Create(_ context.Context, branches []*nodes.Node) error {
+	defer h.enter("Create")()
+	for _, n := range branches {
+		if h.subtree != nil && !h.subtree[n.Parent] {
+			return nodes.Errorf(nodes.NotFound, "create", nodes.In(n.Parent), "no such node below the device")
+		}
+	}
+	for _, n := range branches {
+		h.created = append(h.created, n)
+		h.adopt(n, n.Parent)
+	}
+	return nil
+}
+
+func (h *Host) adopt(n *nodes.Node, parent string) {
+	n.Parent = parent
+	if n.ID == "" {
+		n.ID = parent + "/" + n.Name
+	}
+	if h.subtree != nil {
+		h.subtree[n.ID] = true
+	}
+	for _, c := range n.Children {
+		h.adopt(c, n.ID)
+	}
+}
+
+// Created returns the branches that the device created so far.
+func (h *Host) Created() []*nodes.Node {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.created)
 }
 
 // Fault implements [nodes.Host].

@@ -53,13 +53,3 @@ func (c *unitConfig) limits(t wire.Table) limits {
 	}
 	return c.registers
 }
-
-type registerConfig struct {
-	format
-	name     string        // of the field
-	interval time.Duration // 0: that of the unit
-}
-
-func readRegister(s *nodes.Spec) registerConfig {
-	return registerConfig{newFormat(s.Params), s.Name, s.Params.Span("PollInterval")}
-}
