@@ -24,8 +24,20 @@ func TestMain(m *testing.M) {
 		fmt.Println("benchmarks run with make bench")
 		return
 	}
+	switch os.Getenv("HUB_BENCH_ROLE") { // a child, see child
+	case "plant":
+		runPlant(os.Args[1])
+		return
+	case "bare":
+		runBare(os.Args[1:])
+		return
+	}
 	fmt.Printf("%s, %s/%s, %d processors, %s\n", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, file := range programs {
+		os.Remove(file)
+	}
+	os.Exit(code)
 }
 
 func median[T cmp.Ordered](list []T) T {
@@ -78,7 +90,7 @@ func TestDemo(t *testing.T) {
 	cpu := float64(ticks(t, demo.Process.Pid)-before) / 100 / window.Seconds()
 	fmt.Printf("\nThe idle demo (simulated plant, local XMPP server, hub and a client in one process; 23 registers polled at 1 s), after %v, over %v\n\n", settle, window)
 	fmt.Printf("| | |\n|---|---|\n")
-	fmt.Printf("| resident memory | %.1f MB |\n", float64(resident(t, demo.Process.Pid))/1024)
+	fmt.Printf("| resident memory | %.1f MB |\n", float64(memory(t, demo.Process.Pid, "VmRSS"))/1024)
 	fmt.Printf("| CPU | %.2f %% of a core |\n", cpu*100)
 	fmt.Printf("| stripped binary | %.1f MB |\n", float64(info.Size())/1e6)
 }
@@ -98,14 +110,14 @@ func ticks(t *testing.T, pid int) int {
 	return user + system
 }
 
-// resident is the memory of a process in kB.
-func resident(t *testing.T, pid int) int {
+// memory is a line of a process's account of its memory, in kB (proc(5), status).
+func memory(t *testing.T, pid int, name string) int {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for l := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(l, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(l, name+":"); ok {
 			n, err := strconv.Atoi(strings.Fields(rest)[0])
 			if err != nil {
 				t.Fatal(err)
@@ -113,6 +125,6 @@ func resident(t *testing.T, pid int) int {
 			return n
 		}
 	}
-	t.Fatal("no VmRSS")
+	t.Fatal("no " + name)
 	return 0
 }
