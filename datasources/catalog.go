@@ -52,7 +52,7 @@ func (c *Catalog) node(who nodes.Caller, op string, ref nodes.Ref, need nodes.Ri
 		return nil, err
 	}
 	rights := c.access.Rights(who, ref)
-	if _, ok := t.Spec(ref.ID); !ok || ref.Partition != "" || rights&nodes.See == 0 {
+	if !t.Has(ref.ID) || ref.Partition != "" || rights&nodes.See == 0 {
 		return nil, nodes.Errorf(nodes.NotFound, op, ref, "no node "+clip(ref.ID))
 	}
 	if missing := need &^ rights; missing != 0 {

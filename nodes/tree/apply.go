@@ -49,7 +49,7 @@ func (t *Tree) apply(p *pending, group []*change, batch Batch) {
 		}
 		if n.owner = n.parent.owner; n.owner != nil && p.nodes[n.owner.id] == nil {
 			c := tell(n.owner)
-			c.Put = append(c.Put, &nodes.Node{Spec: n.spec})
+			c.Put = append(c.Put, &nodes.Node{Spec: n.configured()})
 		}
 	}
 	for _, n := range p.order {

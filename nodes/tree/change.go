@@ -314,7 +314,7 @@ func (p *pending) create(c *change, n *nodes.Node, parentID string) error {
 		position = before.position + 1
 	}
 	made := &node{typ: typ, parent: parent, position: position, changed: p.now,
-		spec: nodes.Spec{ID: id, Name: name, Type: n.Type, Parent: parentID, Params: params}}
+		spec: nodes.Spec{ID: id, Name: name, Type: typ.Name, Parent: parentID}, settings: pack(typ, params)}
 	p.nodes[id] = made
 	p.names[place{parentID, name}] = made
 	p.last[parentID] = made
@@ -372,7 +372,7 @@ func (p *pending) batch(group []*change) Batch {
 		}
 	}
 	for _, n := range p.order {
-		b.Put = append(b.Put, Record{Spec: n.spec, Position: n.position, Changed: n.changed})
+		b.Put = append(b.Put, n.stored())
 		e := nodes.Event{Kind: nodes.NodeAdded, Time: p.now, Info: p.t.info(n, nodes.Detail{Properties: true})}
 		e.Info.HasChildren = p.last[n.spec.ID] != nil
 		if after[n.parent] == "" {

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +12,8 @@ import (
 // node is a node of the live tree. All of it is guarded by the tree's lock; what
 // last.Fields points to is never changed once it is there.
 type node struct {
-	spec     nodes.Spec
+	spec     nodes.Spec // without parameters
+	settings []setting
 	typ      *nodes.Type
 	position uint64
 	changed  time.Time
@@ -73,7 +73,7 @@ func properties(n *node) []nodes.Property {
 	out := make([]nodes.Property, 0, len(n.typ.Params))
 	for i := range n.typ.Params {
 		p := &n.typ.Params[i]
-		if v := n.spec.Params[p.ID]; !p.Secret && !v.IsZero() {
+		if v := n.param(p); !p.Secret && !v.IsZero() {
 			label := p.Label
 			if label == "" {
 				label = p.ID
@@ -94,7 +94,7 @@ func added(n *node) (out []nodes.Property) {
 			out = nil
 		}
 	}()
-	return n.typ.Properties(n.spec.Params)
+	return n.typ.Properties(n.params())
 }
 
 // find returns where a child stands, or should.
@@ -143,8 +143,7 @@ func (n *node) each(f func(*node)) {
 // export copies the node and what is below it, leaving out descendants for which
 // cut is true, with all below those.
 func (n *node) export(cut func(*node) bool) *nodes.Node {
-	out := &nodes.Node{Spec: n.spec}
-	out.Params = maps.Clone(n.spec.Params)
+	out := &nodes.Node{Spec: n.configured()}
 	for _, c := range n.children {
 		if cut == nil || !cut(c) {
 			out.Children = append(out.Children, c.export(cut))

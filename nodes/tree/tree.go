@@ -102,7 +102,11 @@ func (t *Tree) load(records []Record) {
 				t.log.Warn("stored node left out", "node", r.Spec.ID, "type", r.Spec.Type)
 				continue
 			}
-			n := &node{spec: r.Spec, typ: typ, position: r.Position, changed: r.Changed, parent: parent}
+			n := &node{spec: r.Spec, settings: pack(typ, r.Spec.Params), typ: typ, position: r.Position, changed: r.Changed, parent: parent}
+			n.spec.Type, n.spec.Parent, n.spec.Params = typ.Name, parent.spec.ID, nil // texts are shared
+			if strings.HasSuffix(n.spec.ID, n.spec.Name) {
+				n.spec.Name = n.spec.ID[len(n.spec.ID)-len(n.spec.Name):]
+			}
 			t.nodes[r.Spec.ID] = n
 			parent.place(n)
 			linked++
@@ -239,7 +243,14 @@ func walk(n *node, f func(id, typ string) bool) bool {
 	return true
 }
 
-// Spec returns a node as it was configured. Its parameters must not be changed.
+// Has tells whether there is a node.
+func (t *Tree) Has(id string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.nodes[id] != nil
+}
+
+// Spec returns a node as it was configured, defaults filled in.
 func (t *Tree) Spec(id string) (nodes.Spec, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -247,7 +258,7 @@ func (t *Tree) Spec(id string) (nodes.Spec, bool) {
 	if n == nil {
 		return nodes.Spec{}, false
 	}
-	return n.spec, true
+	return n.configured(), true
 }
 
 // Owner returns the id of the connecting node at or above a node.
