@@ -107,7 +107,11 @@ func TestWrites(t *testing.T) {
 		{"no registers", 16, []byte{0, 0, 0, 0, 0}, wire.IllegalValue},
 		{"missing data", 16, []byte{0, 0, 0, 2, 4, 0, 7}, wire.IllegalValue},
 		{"past the end", 16, []byte{0xff, 0xff, 0, 2, 4, 0, 7, 0, 8}, wire.IllegalAddress},
-		{"unknown", 43, []byte{14, 1, 0}, wire.IllegalFunction},
+		{"unknown", 100, []byte{14, 1, 0}, wire.IllegalFunction},
+		{"not identified", 43, []byte{14, 1, 0}, wire.IllegalFunction},
+		{"no server id", 17, nil, wire.IllegalFunction},
+		{"mask without the second mask", 22, []byte{0, 0, 1, 2}, wire.IllegalValue},
+		{"wrong byte count", 16, []byte{0, 0, 0, 1, 4, 0, 7}, wire.IllegalValue},
 	} {
 		if got := ask(tt.function, tt.data...); got.Function != tt.function|wire.Refuses || wire.Exception(got.Data[0]) != tt.want {
 			t.Errorf("%s: got %+v, want %v", tt.name, got, tt.want)

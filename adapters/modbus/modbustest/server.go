@@ -1,12 +1,11 @@
 package modbustest
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fieldhub/hub/adapters/modbus/wire"
@@ -16,28 +15,35 @@ import (
 // it. Requests to units that were never made are not answered. Safe for
 // concurrent use.
 type Server struct {
+	Bus
+	framing framing
+
 	mu    sync.Mutex
-	units map[byte]*Unit
 	ln    net.Listener
 	conns map[net.Conn]struct{}
 	count int // connections accepted so far
+	limit int
 }
 
 // NewServer makes a server without units; it opens nothing.
 func NewServer() *Server {
-	return &Server{units: make(map[byte]*Unit), conns: make(map[net.Conn]struct{})}
+	return &Server{framing: tcpFraming{}, conns: make(map[net.Conn]struct{})}
 }
 
-// Unit returns the unit with that id, which it makes when there is none.
-func (s *Server) Unit(id byte) *Unit {
+// NewRTUServer makes a server that speaks RTU over TCP, as a serial port behind a
+// device server does. It answers at once, without the timing of a serial line.
+func NewRTUServer() *Server {
+	s := NewServer()
+	s.framing = rtuFraming{}
+	return s
+}
+
+// LimitConnections makes the server close connections at once while n others are
+// open; 0: as many as come.
+func (s *Server) LimitConnections(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u := s.units[id]
-	if u == nil {
-		u = &Unit{}
-		s.units[id] = u
-	}
-	return u
+	s.limit = n
 }
 
 // Listen opens the port; "127.0.0.1:0" takes a free one. Run closes it.
@@ -110,9 +116,16 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 		s.mu.Lock()
-		s.conns[c] = struct{}{}
+		full := s.limit > 0 && len(s.conns) >= s.limit
+		if !full {
+			s.conns[c] = struct{}{}
+		}
 		s.count++
 		s.mu.Unlock()
+		if full {
+			c.Close()
+			continue
+		}
 		if ctx.Err() != nil { // it slipped in behind Drop
 			c.Close()
 		}
@@ -128,82 +141,108 @@ func (s *Server) Run(ctx context.Context) error {
 
 // serve answers one connection.
 func (s *Server) serve(ctx context.Context, conn net.Conn) {
+	p := &peer{conn: conn}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var writing sync.Mutex
-	in := bufio.NewReaderSize(conn, 2*wire.MaxADU)
-	buf, out := make([]byte, wire.MaxADU), make([]byte, 0, wire.MaxADU)
+	defer s.release(p)
+	in, buf := make([]byte, 0, 4*wire.MaxADU), make([]byte, wire.MaxADU)
+	var frame []byte
 	for {
-		head, err := in.Peek(6)
-		if err != nil {
+		q, n, err := s.framing.next(in)
+		switch {
+		case err != nil && s.framing == framing(rtuFraming{}):
+			in = in[:0] // as after a silence
+			continue
+		case err != nil:
+			return
+		case n == 0:
+			got, err := conn.Read(in[len(in):cap(in)])
+			if err != nil {
+				return
+			}
+			in = in[:len(in)+got]
+			continue
+		}
+		if held := s.release(p); held != nil && p.send(held, false) != nil {
 			return
 		}
-		n, err := wire.FrameSize(head)
-		if err != nil {
-			return
-		}
-		frame, err := in.Peek(n)
-		if err != nil {
-			return
-		}
-		q, err := wire.ParseADU(frame)
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		u := s.units[q.Unit]
-		s.mu.Unlock()
-		if u != nil {
+		if u := s.find(q.Unit); u != nil {
 			a, f := u.answer(q, buf)
+			out, end := f.render(frame[:0], s.framing, in[:n], a)
+			frame = out
+			if f.Held || f.Delay > 0 {
+				frame = nil // somebody else's from now on
+			}
 			switch {
-			case f.Silent:
+			case f.Babble:
+				wg.Go(func() { p.babble(ctx, u) })
+			case f.Held:
+				s.hold(p, out)
 			case f.Delay > 0:
-				late := a.Append(nil)
 				wg.Go(func() {
 					select {
 					case <-ctx.Done():
 					case <-time.After(f.Delay):
-						writing.Lock()
-						defer writing.Unlock()
-						send(conn, late, f)
+						p.send(out, f.Split)
+						if end {
+							conn.Close()
+						}
 					}
 				})
-			default:
-				writing.Lock()
-				err = send(conn, a.Append(out[:0]), f)
-				writing.Unlock()
-				if err != nil {
-					return
-				}
+			case p.send(out, f.Split) != nil || end:
+				return
 			}
+		} else if q.Unit == 0 {
+			s.broadcast(q)
 		}
-		in.Discard(n)
+		in = in[:copy(in, in[n:])]
 	}
 }
 
-// send writes an answer as the fault wants it; an error ends the connection.
-func send(conn net.Conn, frame []byte, f Fault) error {
-	switch {
-	case f.Close:
-		return io.EOF
-	case f.CloseMidFrame:
-		conn.Write(frame[:len(frame)/2])
-		return io.EOF
-	case f.Damaged:
-		frame[2] = 0x2a
-	case f.Split:
-		for i := range frame {
-			if _, err := conn.Write(frame[i : i+1]); err != nil {
+// peer is one connection.
+type peer struct {
+	mu       sync.Mutex // one answer at a time
+	conn     net.Conn
+	babbling atomic.Bool
+}
+
+// send writes out, byte by byte when it is split.
+func (p *peer) send(out []byte, split bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if split {
+		for i := range out {
+			if _, err := p.conn.Write(out[i : i+1]); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	_, err := conn.Write(frame)
-	if err == nil && f.Duplicate {
-		_, err = conn.Write(frame)
+	if len(out) == 0 {
+		return nil
 	}
+	_, err := p.conn.Write(out)
 	return err
+}
+
+// babble sends random bytes while that is the unit's fault.
+func (p *peer) babble(ctx context.Context, u *Unit) {
+	if !p.babbling.CompareAndSwap(false, true) {
+		return
+	}
+	defer p.babbling.Store(false)
+	var b [32]byte
+	for u.babbles() {
+		babble(b[:])
+		if p.send(b[:], false) != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
 }

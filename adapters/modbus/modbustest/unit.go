@@ -15,30 +15,18 @@ type Unit struct {
 	fault    Fault
 	holes    bool
 	limit    int
+	pause    time.Duration
+	refused  [256]bool // function codes
+	identity Identity
+	last     time.Time // when it heard the last request
 	requests int
 	asked    []wire.ReadRequest
+	writes   []Write
 }
 
 type table struct {
 	words   []uint16 // bits are 0 or 1
 	defined []bool
-}
-
-// Fault is what goes wrong with the answers of a unit; the zero Fault is health.
-type Fault struct {
-	Silent           bool           // no answer
-	Delay            time.Duration  // answers late; other requests are not held up
-	WrongTransaction bool           // another transaction id
-	WrongUnit        bool           // another unit id
-	WrongFunction    bool           // another function code
-	Short            bool           // one register or byte too few, in a sound frame
-	Exception        wire.Exception // refuses everything
-	Close            bool           // closes in place of an answer
-	CloseMidFrame    bool           // closes after half the answer
-	Duplicate        bool           // answers twice
-	Split            bool           // sends the answer byte by byte
-	Damaged          bool           // sends something that is no frame
-	Times            int            // only so many requests; 0: until changed
 }
 
 // SetFault makes the unit's answers go wrong from now on.
@@ -64,6 +52,25 @@ func (u *Unit) Limit(n int) {
 	u.limit = n
 }
 
+// NeedPause makes the unit deaf to requests that come sooner than d after the last
+// one that it heard.
+func (u *Unit) NeedPause(d time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.pause = d
+}
+
+// Refuse makes the unit refuse functions with exception 1, in place of those named
+// before.
+func (u *Unit) Refuse(functions ...byte) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.refused = [256]bool{}
+	for _, f := range functions {
+		u.refused[f] = true
+	}
+}
+
 // Requests returns how many requests came so far.
 func (u *Unit) Requests() int {
 	u.mu.Lock()
@@ -76,6 +83,14 @@ func (u *Unit) Asked() []wire.ReadRequest {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return append([]wire.ReadRequest(nil), u.asked...)
+}
+
+// Writes returns the last requests to write that were well formed, at most 1000,
+// the oldest first: also those that were refused, and those whose answer was lost.
+func (u *Unit) Writes() []Write {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return append([]Write(nil), u.writes...)
 }
 
 // SetWords sets registers from first on.
@@ -153,125 +168,4 @@ func (t *table) has(first, n int) bool {
 		}
 	}
 	return true
-}
-
-// answer computes the answer to a request and the fault to apply to it.
-func (u *Unit) answer(q wire.ADU, buf []byte) (wire.ADU, Fault) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.requests++
-	f := u.fault
-	if f.Times > 0 {
-		if u.fault.Times--; u.fault.Times == 0 {
-			u.fault = Fault{}
-		}
-	}
-	data, refused := u.do(q, buf, f.Short)
-	if f.Exception != 0 {
-		refused = f.Exception
-	}
-	a := wire.ADU{Transaction: q.Transaction, Unit: q.Unit, Function: q.Function, Data: data}
-	if refused != 0 {
-		a.Function |= wire.Refuses
-		a.Data = append(buf[:0], byte(refused))
-	}
-	if f.WrongTransaction {
-		a.Transaction += 1000
-	}
-	if f.WrongUnit {
-		a.Unit++
-	}
-	if f.WrongFunction {
-		a.Function = a.Function%4 + 1
-	}
-	return a, f
-}
-
-// do carries a request out and returns the data of the answer.
-func (u *Unit) do(q wire.ADU, buf []byte, short bool) ([]byte, wire.Exception) {
-	if _, reads := wire.TableOf(q.Function); !reads {
-		return u.write(q)
-	}
-	r, refused := wire.ParseReadRequest(q.Function, q.Data)
-	if refused != 0 {
-		return nil, refused
-	}
-	if len(u.asked) == 1000 {
-		u.asked = append(u.asked[:0], u.asked[500:]...)
-	}
-	u.asked = append(u.asked, r)
-	t := &u.tables[r.Table]
-	if u.limit > 0 && r.Count > u.limit {
-		return nil, wire.IllegalValue
-	}
-	if u.holes && !t.has(r.First, r.Count) {
-		return nil, wire.IllegalAddress
-	}
-	n := r.Table.AnswerBytes(r.Count)
-	data := append(buf[:0], make([]byte, n+1)...)
-	for i := range r.Count {
-		if w := t.get(r.First + i); r.Table.Bits() {
-			wire.PutBit(data[1:], i, w != 0)
-		} else {
-			wire.ABCD.PutWord(data[1+2*i:], w)
-		}
-	}
-	if short && r.Table.Bits() {
-		n--
-	} else if short {
-		n -= 2
-	}
-	data[0] = byte(n)
-	return data[:n+1], 0
-}
-
-// write carries out functions 5, 6, 15 and 16 (MAP 6.5, 6.6, 6.11, 6.12).
-func (u *Unit) write(q wire.ADU) ([]byte, wire.Exception) {
-	switch q.Function {
-	case 5, 6, 15, 16:
-	default:
-		return nil, wire.IllegalFunction
-	}
-	if len(q.Data) < 4 {
-		return nil, wire.IllegalValue
-	}
-	first, v := int(wire.ABCD.Word(q.Data)), wire.ABCD.Word(q.Data[2:])
-	switch q.Function {
-	case 5:
-		if len(q.Data) != 4 || v != 0 && v != 0xff00 {
-			return nil, wire.IllegalValue
-		}
-		return q.Data, u.store(wire.Coil, first, []uint16{v >> 15})
-	case 6:
-		if len(q.Data) != 4 {
-			return nil, wire.IllegalValue
-		}
-		return q.Data, u.store(wire.HoldingRegister, first, []uint16{v})
-	}
-	t, limit := wire.HoldingRegister, 123
-	if q.Function == 15 {
-		t, limit = wire.Coil, 1968
-	}
-	if n := int(v); n < 1 || n > limit || len(q.Data) != 5+t.AnswerBytes(n) {
-		return nil, wire.IllegalValue
-	}
-	words := make([]uint16, v)
-	for i := range words {
-		if t.Bits() && wire.Bit(q.Data[5:], i) {
-			words[i] = 1
-		} else if !t.Bits() {
-			words[i] = wire.ABCD.Word(q.Data[5+2*i:])
-		}
-	}
-	return q.Data[:4], u.store(t, first, words)
-}
-
-func (u *Unit) store(t wire.Table, first int, words []uint16) wire.Exception {
-	if first+len(words) > 1<<16 || u.holes && !u.tables[t].has(first, len(words)) {
-		return wire.IllegalAddress
-	}
-	for i, w := range words {
-		u.tables[t].set(first+i, w)
-	}
-	return 0
 }
