@@ -57,6 +57,7 @@ func (s *TreeStore) Load() ([]tree.Record, error) {
 		if source == nil || source.Bucket(bucketNodes) == nil {
 			return nil
 		}
+		defer release(tx)
 		return source.Bucket(bucketNodes).ForEach(func(k, v []byte) error {
 			r, err := readNode(k, v, names)
 			if err != nil {
