@@ -164,7 +164,7 @@ func TestFlipped(t *testing.T) {
 			t.Errorf("round %d, at %d: %v", round, at, err)
 			continue
 		}
-		list, err := db.Tree("test").Load()
+		list, err := loaded(db)
 		if err != nil {
 			t.Errorf("round %d, at %d: %v", round, at, err)
 		}

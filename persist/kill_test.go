@@ -116,7 +116,7 @@ func TestKilled(t *testing.T) {
 		if db.Recovered() != "" {
 			t.Fatalf("round %d: %s", round, db.Recovered())
 		}
-		list, err := db.Tree("test").Load()
+		list, err := loaded(db)
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}

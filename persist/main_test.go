@@ -91,11 +91,16 @@ func nodeID(i int) string { return "n" + string(rune('a'+i%26)) + time.Duration(
 
 func count(t testing.TB, db *DB) int {
 	t.Helper()
-	list, err := db.Tree("test").Load()
+	list, err := loaded(db)
 	if err != nil {
 		t.Errorf("Load: %v", err)
 	}
 	return len(list)
+}
+
+func loaded(db *DB) (list []tree.Record, err error) {
+	err = db.Tree("test").Load(func(r tree.Record) { list = append(list, r) })
+	return list, err
 }
 
 func names(t *testing.T, pattern string) []string {

@@ -72,7 +72,7 @@ func TestFileCutWhileOpen(t *testing.T) {
 	if err := os.Truncate(db.file(), 8192); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Tree("test").Load(); err == nil {
+	if _, err := loaded(db); err == nil {
 		t.Error("Load went well")
 	}
 	db.Shelf("s").Put("k", nil)

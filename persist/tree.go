@@ -49,10 +49,9 @@ func makePath(tx *bolt.Tx, path ...[]byte) (*bolt.Bucket, error) {
 }
 
 // Load implements [tree.Store].
-func (s *TreeStore) Load() ([]tree.Record, error) {
-	var out []tree.Record
+func (s *TreeStore) Load(take func(tree.Record)) error {
 	names := make(map[string]string)
-	err := s.db.view(func(tx *bolt.Tx) error {
+	return s.db.view(func(tx *bolt.Tx) error {
 		source := sourceOf(tx, s.source)
 		if source == nil || source.Bucket(bucketNodes) == nil {
 			return nil
@@ -63,11 +62,10 @@ func (s *TreeStore) Load() ([]tree.Record, error) {
 			if err != nil {
 				return fmt.Errorf("node %s: %w", k, err)
 			}
-			out = append(out, r)
+			take(r)
 			return nil
 		})
 	})
-	return out, err
 }
 
 // Commit implements [tree.Store]. The shelves of deleted nodes are deleted too.

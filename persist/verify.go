@@ -72,6 +72,7 @@ type verifier struct {
 	pageSize int
 	pages    uint64 // beginning with the first one never used
 	used     []bool
+	spare    [][]byte // pages that are done with
 }
 
 type boltMeta struct {
@@ -157,12 +158,22 @@ func (v *verifier) page(id uint64) ([]byte, error) {
 		}
 		v.used[i] = true
 	}
-	b := make([]byte, n*uint64(v.pageSize))
+	b := v.buffer(int(n) * v.pageSize)
 	_, err := v.r.ReadAt(b, off)
 	if err == io.EOF {
 		err = damaged("the file is cut off in page %d", id)
 	}
 	return b, err
+}
+
+// buffer returns room for a page, one that is done with when there is.
+func (v *verifier) buffer(size int) []byte {
+	if last := len(v.spare) - 1; last >= 0 && cap(v.spare[last]) >= size {
+		b := v.spare[last][:size]
+		v.spare = v.spare[:last]
+		return b
+	}
+	return make([]byte, size)
 }
 
 // tree follows a tree of pages whose first key is low and whose keys are below
@@ -176,6 +187,7 @@ func (v *verifier) tree(id uint64, low, high []byte, depth int) error {
 	if err != nil {
 		return err
 	}
+	defer func() { v.spare = append(v.spare, b) }()
 	switch flags := binary.LittleEndian.Uint16(b[8:]); flags {
 	case flagLeaf:
 		return v.leaf(b, id, low, high, depth, false)

@@ -19,10 +19,13 @@ type Memory struct {
 }
 
 // Load implements [Store].
-func (m *Memory) Load() ([]Record, error) {
+func (m *Memory) Load(take func(Record)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Collect(maps.Values(m.records)), nil
+	for _, r := range m.records {
+		take(r)
+	}
+	return nil
 }
 
 // Commit implements [Store].

@@ -9,8 +9,8 @@ import (
 // Store keeps a tree on disk. Load and Commit are called by one goroutine at a
 // time, Shelf by any, also meanwhile.
 type Store interface {
-	// Load returns all records, in any order. None is an empty tree.
-	Load() ([]Record, error)
+	// Load hands over all records, one by one and in any order. None is an empty tree.
+	Load(take func(Record)) error
 	// Commit writes the whole batch or nothing, and returns when it is on disk.
 	Commit(Batch) error
 	// Shelf returns the small store of a device. It is never nil.

@@ -74,51 +74,60 @@ func New(cfg Config) (*Tree, error) {
 		nodes: make(map[string]*node), devices: make(map[string]*device), interest: make(chan struct{}, 1)}
 	t.root = &node{spec: nodes.Spec{ID: nodes.RootID, Name: nodes.RootID, Type: nodes.TypeRoot}, typ: types.byName[nodes.TypeRoot]}
 	t.nodes[nodes.RootID] = t.root
-	records, err := cfg.Store.Load()
-	if err != nil {
+	if err := t.load(); err != nil {
 		return nil, fmt.Errorf("data source %s: %w", cfg.Source, err)
 	}
-	t.load(records)
 	t.changed = now()
 	return t, nil
 }
 
-// load links records into a tree, parents first.
-func (t *Tree) load(records []Record) {
-	byParent := make(map[string][]Record)
-	for _, r := range records {
-		byParent[r.Spec.Parent] = append(byParent[r.Spec.Parent], r)
+// load makes the nodes of all records and links them into a tree, parents first.
+func (t *Tree) load() error {
+	below := make(map[string][]*node) // by id of the parent
+	records, linked := 0, 0
+	err := t.cfg.Store.Load(func(r Record) {
+		records++
+		typ := t.types.byName[r.Spec.Type]
+		if typ == nil {
+			t.log.Warn("stored node left out", "node", r.Spec.ID, "type", r.Spec.Type)
+			return
+		}
+		n := &node{spec: r.Spec, settings: pack(typ, r.Spec.Params), typ: typ, position: r.Position, changed: r.Changed}
+		n.spec.Type, n.spec.Params = typ.Name, nil
+		if strings.HasSuffix(n.spec.ID, n.spec.Name) { // they share the text
+			n.spec.Name = n.spec.ID[len(n.spec.ID)-len(n.spec.Name):]
+		}
+		below[n.spec.Parent] = append(below[n.spec.Parent], n)
+	})
+	if err != nil {
+		return err
 	}
-	linked := 0
 	var link func(parent *node)
 	link = func(parent *node) {
-		list := byParent[parent.spec.ID]
-		slices.SortFunc(list, func(a, b Record) int {
-			return cmp.Or(cmp.Compare(a.Position, b.Position), strings.Compare(a.Spec.ID, b.Spec.ID))
+		list := below[parent.spec.ID]
+		slices.SortFunc(list, func(a, b *node) int {
+			return cmp.Or(cmp.Compare(a.position, b.position), strings.Compare(a.spec.ID, b.spec.ID))
 		})
-		for _, r := range list {
-			typ := t.types.byName[r.Spec.Type]
-			if typ == nil || t.nodes[r.Spec.ID] != nil {
-				t.log.Warn("stored node left out", "node", r.Spec.ID, "type", r.Spec.Type)
+		parent.children = make([]*node, 0, len(list))
+		for _, n := range list {
+			if t.nodes[n.spec.ID] != nil {
+				t.log.Warn("stored node left out", "node", n.spec.ID, "type", n.spec.Type)
 				continue
 			}
-			n := &node{spec: r.Spec, settings: pack(typ, r.Spec.Params), typ: typ, position: r.Position, changed: r.Changed, parent: parent}
-			n.spec.Type, n.spec.Parent, n.spec.Params = typ.Name, parent.spec.ID, nil // texts are shared
-			if strings.HasSuffix(n.spec.ID, n.spec.Name) {
-				n.spec.Name = n.spec.ID[len(n.spec.ID)-len(n.spec.Name):]
-			}
-			t.nodes[r.Spec.ID] = n
+			n.parent, n.spec.Parent = parent, parent.spec.ID
+			t.nodes[n.spec.ID] = n
 			parent.place(n)
 			linked++
 			link(n)
 		}
 	}
 	link(t.root)
-	if lost := len(records) - linked; lost > 0 {
+	if lost := records - linked; lost > 0 {
 		t.root.messages = []message{{Message: nodes.Message{Time: time.Now(), Severity: nodes.SeverityWarning, EventID: "Storage",
 			Text: fmt.Sprintf("%d stored nodes cannot be shown, because this program does not know their type or their parent is missing. They are kept; install the adapter they belong to, and restart.", lost)}}}
 		t.root.state = nodes.StateWarning
 	}
+	return nil
 }
 
 // Run opens the devices and applies changes until ctx ends. It returns after all

@@ -65,16 +65,15 @@ func Run(t *testing.T, open func(t *testing.T) Box) {
 
 func load(t *testing.T, b Box) map[string]tree.Record {
 	t.Helper()
-	list, err := b.Store().Load()
-	if err != nil {
-		t.Fatalf("Load: %v", err)
-	}
 	out := make(map[string]tree.Record)
-	for _, r := range list {
+	err := b.Store().Load(func(r tree.Record) {
 		if _, twice := out[r.Spec.ID]; twice {
 			t.Errorf("%s was loaded twice", r.Spec.ID)
 		}
 		out[r.Spec.ID] = r
+	})
+	if err != nil {
+		t.Fatalf("Load: %v", err)
 	}
 	return out
 }
