@@ -1,43 +1,43 @@
 package modbus
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/fieldhub/hub/adapters/adaptertest"
+	"github.com/fieldhub/hub/adapters/modbus/modbustest"
 	"github.com/fieldhub/hub/adapters/modbus/wire"
 	"github.com/fieldhub/hub/nodes"
 )
 
 const python = "/usr/bin/python3" // Debian's, for which python3-pymodbus is installed
 
-// pymodbus starts the server of testdata and returns its port.
-func pymodbus(t *testing.T) int {
+// pymodbus starts the server of testdata on a way in: "tcp" or "rtu" and a port, or
+// "serial" and the path of a serial port. It is killed at the end of the test.
+func pymodbus(t *testing.T, kind, where string) {
 	t.Helper()
-	if out, err := exec.Command(python, "-c", "import pymodbus.server").CombinedOutput(); err != nil {
+	if out, err := exec.Command(python, "-c", "import pymodbus.server, serial_asyncio").CombinedOutput(); err != nil {
 		missing := t.Skipf
 		if os.Getenv("HUB_TEST_SERVERS") == "required" {
 			missing = t.Fatalf
 		}
 		missing("pymodbus is missing: apt install python3-pymodbus python3-serial-asyncio (%v: %s)", err, bytes.TrimSpace(out))
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	cmd := exec.Command(python, "testdata/pymodbus_server.py", kind, where)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := ln.Addr().String()
-	ln.Close()
-	port := portOf(t, addr)
-	cmd := exec.Command(python, "testdata/pymodbus_server.py", fmt.Sprint(port))
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -45,25 +45,49 @@ func pymodbus(t *testing.T) int {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		cmd.Wait()
 		if t.Failed() {
-			t.Logf("pymodbus said: %s", out.String())
+			t.Logf("pymodbus said: %s", said.String())
 		}
 	})
-	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			c.Close()
-			return port
-		}
-		if time.Since(start) > 15*time.Second {
-			t.Fatalf("pymodbus does not listen: %v", err)
-		}
+	late := time.AfterFunc(30*time.Second, func() { out.Close() })
+	defer late.Stop()
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("pymodbus is not ready: got %q, %v", line, err)
 	}
 }
 
+// pymodbusNode starts pymodbus on a transport and returns a node that reaches it.
+func pymodbusNode(t *testing.T, transport string, units ...*nodes.Node) *nodes.Node {
+	t.Helper()
+	if transport == "serial" {
+		cable, ours, theirs, err := modbustest.NewCable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs(t, cable.Run)
+		pymodbus(t, "serial", theirs)
+		return serialNode(t, ours, 115200, units...)
+	}
+	port := freePort(t)
+	pymodbus(t, transport, strconv.Itoa(port))
+	n := gatewayNode(t, port, units...)
+	if transport == "rtu" {
+		return rtuOverTCP(t, n)
+	}
+	return n
+}
+
 // What pymodbus packs, we read: all tables, all types, all orders, requests of
-// full length, and holes that it refuses.
+// full length, and holes that it refuses; on every transport.
 func TestPymodbus(t *testing.T) {
-	t.Parallel()
+	for _, transport := range []string{"tcp", "rtu", "serial"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			testPymodbus(t, transport)
+		})
+	}
+}
+
+func testPymodbus(t *testing.T, transport string) {
 	want := make(map[string]nodes.Value)
 	var one, two []*nodes.Node
 	add := func(n *nodes.Node, v nodes.Value) {
@@ -93,7 +117,7 @@ func TestPymodbus(t *testing.T) {
 		want[fmt.Sprint("gw/two/r", a)] = nodes.Int32(int32(1000 + a))
 	}
 	two = append(two, registerNode("hole", wire.HoldingRegister, 4, ""))
-	n := gatewayNode(t, pymodbus(t), unitNode("one", 1, one...), unitNode("two", 2, two...), unitNode("none", 3, registerNode("r", wire.Coil, 0, "")))
+	n := pymodbusNode(t, transport, unitNode("one", 1, one...), unitNode("two", 2, two...), unitNode("none", 3, registerNode("r", wire.Coil, 0, "")))
 	n.Params["Timeout"] = nodes.Duration(0, 2*time.Second)
 	n.Params["PollInterval"] = nodes.Duration(0, 300*time.Millisecond)
 	d := adaptertest.Start(t, factory(hasty), n)

@@ -115,15 +115,19 @@ func (u *Unit) SetBits(t wire.Table, first int, bits ...bool) {
 	}
 }
 
-// SetNumber sets a value of one of the integer types or a float32.
+// SetNumber sets a value of a numeric type.
 func (u *Unit) SetNumber(t wire.Table, first int, typ wire.Type, o wire.Order, v float64) {
-	var b [4]byte
-	if typ == wire.Float32 {
-		wire.PutFloat(o, b[:], float32(v))
-	} else {
+	var b [8]byte
+	switch typ {
+	case wire.Float16, wire.Float32, wire.Float64:
+		wire.PutRaw(typ, o, b[:], typ.FromFloat(v))
+	default:
 		wire.PutInteger(typ, o, b[:], int64(math.Round(v)))
 	}
-	words := []uint16{wire.ABCD.Word(b[:]), wire.ABCD.Word(b[2:])}
+	var words [4]uint16
+	for i := range words {
+		words[i] = wire.ABCD.Word(b[2*i:])
+	}
 	u.SetWords(t, first, words[:typ.Words()]...)
 }
 
