@@ -3,6 +3,7 @@ package modbus
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -197,7 +198,7 @@ type faultCase struct {
 	name  string
 	fault modbustest.Fault
 	not   string // transports it does not exist on
-	event string // of the unit's message; "": the values go on
+	event string // of the unit's message; "": the values go on; "any": either is right
 	text  string // part of it; others by transport in texts
 	texts map[string]string
 }
@@ -225,6 +226,7 @@ var faultCases = []faultCase{
 	{name: "echo without an answer", not: "tcp", fault: modbustest.Fault{Echo: true, Silent: true}, event: EventSilent, text: "no answer within 100ms"},
 	{name: "foreign master", fault: modbustest.Fault{Foreign: true}},
 	{name: "noise alone", not: "tcp", fault: modbustest.Fault{Noise: 9, Silent: true}, event: EventSilent, text: "no answer within 100ms"},
+	{name: "noise before the answer", fault: modbustest.Fault{Noise: 3}, event: "any"},
 }
 
 // Each fault on each transport: the right state and message, values or none, but
@@ -243,8 +245,12 @@ func TestFaultMatrix(t *testing.T) {
 	}
 }
 
-func testFault(t *testing.T, start func(testing.TB, ...*nodes.Node) (*modbustest.Bus, *nodes.Node, string), transport string, c faultCase) {
-	addresses := []int{5, 6, 40, 41} // two requests of the same length for each unit
+// plantOfTruth starts three units full of truth on a transport, and a device that
+// polls them: registers r5, r6, r40 and r41 of u1, u2 and u3, which takes two
+// requests of the same length for each. Every value reported is checked.
+func plantOfTruth(t *testing.T, start func(testing.TB, ...*nodes.Node) (*modbustest.Bus, *nodes.Node, string)) (*adaptertest.Device, *modbustest.Bus, string) {
+	t.Helper()
+	addresses := []int{5, 6, 40, 41}
 	where := make(map[string]struct {
 		unit    byte
 		address int
@@ -292,24 +298,31 @@ func testFault(t *testing.T, start func(testing.TB, ...*nodes.Node) (*modbustest
 		}
 	})
 	d := adaptertest.Start(t, f, n)
-	more := func(what string, k int, ids ...string) {
-		t.Helper()
-		before := make(map[string]int)
-		for _, id := range ids {
-			before[id] = d.Host.Count(id)
-		}
-		for _, id := range ids {
-			d.Host.Wait(t, 4*soon, what+" of "+id, func() bool { return d.Host.Count(id) >= before[id]+k && d.Host.Err(id) == nil })
-		}
+	more(t, d, "values", 2, "gw/u1/r6", "gw/u2/r41", "gw/u3/r5")
+	return d, bus, line
+}
+
+// more waits for k more readings of each node, the last of them good.
+func more(t *testing.T, d *adaptertest.Device, what string, k int, ids ...string) {
+	t.Helper()
+	before := make(map[string]int)
+	for _, id := range ids {
+		before[id] = d.Host.Count(id)
 	}
-	more("values", 2, "gw/u1/r6", "gw/u2/r41", "gw/u3/r5")
+	for _, id := range ids {
+		d.Host.Wait(t, 4*soon, what+" of "+id, func() bool { return d.Host.Count(id) >= before[id]+k && d.Host.Err(id) == nil })
+	}
+}
+
+func testFault(t *testing.T, start func(testing.TB, ...*nodes.Node) (*modbustest.Bus, *nodes.Node, string), transport string, c faultCase) {
+	d, bus, line := plantOfTruth(t, start)
 	bus.Unit(1).SetFault(c.fault)
 	text := c.text
 	if special := c.texts[transport]; special != "" {
 		text = special
 	}
-	if c.event != "" {
-		for _, a := range addresses {
+	if c.event != "" && c.event != "any" {
+		for _, a := range []int{5, 6, 40, 41} {
 			id := fmt.Sprint("gw/u1/r", a)
 			d.Host.Wait(t, 4*soon, "an error of "+id, func() bool { return d.Host.Err(id) != nil })
 		}
@@ -321,14 +334,151 @@ func testFault(t *testing.T, start func(testing.TB, ...*nodes.Node) (*modbustest
 			}
 		}
 	}
-	more("values beside the fault", 5, "gw/u2/r5", "gw/u3/r41")
+	more(t, d, "values beside the fault", 5, "gw/u2/r5", "gw/u3/r41")
 	if c.event == "" {
-		more("values in spite of the fault", 5, "gw/u1/r5", "gw/u1/r41")
+		more(t, d, "values in spite of the fault", 5, "gw/u1/r5", "gw/u1/r41")
 		if d.Host.AllMessages() != 0 {
 			t.Errorf("messages: gateway %q, unit %q", messages(d.Host, "gw"), messages(d.Host, "gw/u1"))
 		}
 	}
 	bus.Unit(1).SetFault(modbustest.Fault{})
 	d.Host.Wait(t, 4*soon, "recovery", func() bool { return d.Host.AllMessages() == 0 })
-	more("values afterwards", 3, "gw/u1/r5", "gw/u1/r41", "gw/u2/r5")
+	more(t, d, "values afterwards", 3, "gw/u1/r5", "gw/u1/r41", "gw/u2/r5")
+}
+
+// A unit that babbles takes the whole line with it: no value of any unit is wrong,
+// and all come back when it stops.
+func TestBabblingLine(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport.name, func(t *testing.T) {
+			t.Parallel()
+			d, bus, _ := plantOfTruth(t, transport.start)
+			bus.Unit(1).SetFault(modbustest.Fault{Babble: true})
+			d.Host.Wait(t, 4*soon, "an error of the babbling unit", func() bool { return d.Host.Err("gw/u1/r5") != nil && d.Host.AllMessages() > 0 })
+			time.Sleep(500 * time.Millisecond)
+			bus.Unit(1).SetFault(modbustest.Fault{})
+			d.Host.Wait(t, 4*soon, "recovery", func() bool { return d.Host.AllMessages() == 0 })
+			more(t, d, "values afterwards", 3, "gw/u1/r5", "gw/u2/r41", "gw/u3/r5")
+		})
+	}
+}
+
+// A unit that needs a pause between requests, which is configured.
+func TestRequestPause(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport.name, func(t *testing.T) {
+			t.Parallel()
+			start := func(t testing.TB, units ...*nodes.Node) (*modbustest.Bus, *nodes.Node, string) {
+				bus, n, line := transport.start(t, units...)
+				needs(t, n.Type, "RequestPause")
+				n.Params["RequestPause"] = nodes.Duration(0, 30*time.Millisecond)
+				for id := byte(1); id <= 3; id++ {
+					bus.Unit(id).NeedPause(20 * time.Millisecond)
+				}
+				return bus, adaptertest.Fill(t, factory(hasty), n), line
+			}
+			d, _, _ := plantOfTruth(t, start)
+			more(t, d, "values", 5, "gw/u1/r5", "gw/u1/r41", "gw/u2/r5", "gw/u3/r41")
+			if d.Host.AllMessages() != 0 {
+				t.Errorf("messages: %q, %q", messages(d.Host, "gw"), messages(d.Host, "gw/u1"))
+			}
+		})
+	}
+}
+
+// A device that serves one connection at a time, and somebody else has it.
+func TestConnectionTaken(t *testing.T) {
+	t.Parallel()
+	s := modbustest.NewServer()
+	s.Unit(1).SetWords(wire.HoldingRegister, 0, 42)
+	s.LimitConnections(1)
+	port := serve(t, s)
+	other, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for open := 0; open == 0; open, _ = s.Connections() {
+		time.Sleep(time.Millisecond)
+	}
+	d := adaptertest.Start(t, factory(hasty), gatewayNode(t, port, unitNode("u", 1, registerNode("r", wire.HoldingRegister, 0, ""))))
+	d.Host.Wait(t, soon, "the message", func() bool {
+		return strings.Contains(messages(d.Host, "gw"), "no connection to "+s.Addr()) && d.Host.Err("gw/u/r") != nil
+	})
+	_, before := s.Connections()
+	time.Sleep(300 * time.Millisecond)
+	if _, after := s.Connections(); after-before > 8 {
+		t.Errorf("%d attempts in 300 ms, want a few", after-before)
+	}
+	other.Close()
+	d.Host.Wait(t, soon, "recovery", func() bool {
+		return d.Host.AllMessages() == 0 && d.Host.Value("gw/u/r") == nodes.Int32(42)
+	})
+	if open, _ := s.Connections(); open != 1 {
+		t.Errorf("%d connections, want 1", open)
+	}
+}
+
+// The adapter is pulled and plugged in again, as another terminal.
+func TestAdapterPulled(t *testing.T) {
+	t.Parallel()
+	l := modbustest.NewLine(0)
+	l.Unit(1).SetWords(wire.HoldingRegister, 0, 42)
+	path, err := l.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs(t, l.Run)
+	d := adaptertest.Start(t, factory(hasty), serialNode(t, path, 9600, unitNode("u", 1, registerNode("r", wire.HoldingRegister, 0, ""))))
+	for range 3 {
+		more(t, d, "values", 2, "gw/u/r")
+		l.Unplug()
+		d.Host.Wait(t, soon, "the message", func() bool {
+			return strings.Contains(messages(d.Host, "gw"), path) && d.Host.Err("gw/u/r") != nil
+		})
+		if got := messages(d.Host, "gw/u"); got != "" {
+			t.Errorf("the unit bears the line's message: %s", got)
+		}
+		if err := l.Plug(); err != nil {
+			t.Fatal(err)
+		}
+		d.Host.Wait(t, soon, "recovery", func() bool { return d.Host.AllMessages() == 0 })
+	}
+	more(t, d, "values", 2, "gw/u/r")
+}
+
+// The tree that comes with the plant's serial line fits it.
+func TestLineTree(t *testing.T) {
+	t.Parallel()
+	p := modbustest.NewPlant(1)
+	serve(t, p.Server)
+	path, err := p.Line.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs(t, p.Line.Run)
+	needs(t, "modbus.serial", "BaudRate")
+	f := Factory()
+	line := adaptertest.Fill(t, f, modbustest.LineTree(path)[0])
+	d := adaptertest.Start(t, f, line)
+	n := 0
+	line.Walk(func(x *nodes.Node) bool {
+		if x.Type == TypeRegister {
+			n++
+			d.Host.Wait(t, 2*soon, x.ID, func() bool { return d.Host.Count(x.ID) > 0 })
+			if err := d.Host.Err(x.ID); err != nil {
+				t.Errorf("%s: %v", x.ID, err)
+			}
+		}
+		return true
+	})
+	if n != 6 {
+		t.Errorf("the line has %d registers", n)
+	}
+	if v := d.Host.Value("line/compressor/pressure"); v.String() != "7.40 bar" {
+		t.Errorf("pressure: got %s", v)
+	}
+	if v := d.Host.Value("line/compressor/energy"); v.String() != "345.67 kWh" && v.String() != "345.68 kWh" {
+		t.Errorf("energy: got %s", v)
+	}
 }

@@ -18,15 +18,27 @@ const (
 	MeterUnit   = 4
 )
 
+// Units on the serial line of a plant.
+const (
+	CompressorUnit  = 11
+	ThermometerUnit = 12
+)
+
+// LineBaud is the baud rate of that line.
+const LineBaud = 19200
+
 // tick is how often the values of a running plant move.
 const tick = 100 * time.Millisecond
 
 // Plant is a small simulated waterworks: a tank that fills, a pump that empties
 // it and whose coil anybody may write, temperatures, and an energy meter that
 // measures what runs. Its values are deterministic for a seed and a sequence of
-// steps. Its registers are described by [PlantTree].
+// steps. A compressor and a thermometer are on a serial line beside it, which is
+// there when [Line.Open] was called. Its registers are described by [PlantTree] and
+// [LineTree].
 type Plant struct {
 	*Server
+	Line *Line
 
 	mu       sync.Mutex
 	rng      *rand.Rand
@@ -42,21 +54,31 @@ type Plant struct {
 	noise    [4]float64
 	energy   float64 // Wh
 	currents [3]float64
+	pressure float64 // bar
+	pumping  bool    // the compressor runs
+	pumped   float64 // its energy, Wh
 }
 
-// NewPlant makes a plant; it opens nothing until Listen and Run.
+// NewPlant makes a plant; it opens nothing until Listen, Line.Open and Run.
 func NewPlant(seed uint64) *Plant {
-	p := &Plant{Server: NewServer(), rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)),
-		level: 1.2, inflow: 6, water: 12.5, energy: 1_234_567, running: 2345.6, starts: 1789}
+	p := &Plant{Server: NewServer(), Line: NewLine(LineBaud), rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)),
+		level: 1.2, inflow: 6, water: 12.5, energy: 1_234_567, running: 2345.6, starts: 1789,
+		pressure: 7.4, pumped: 345_678}
 	for _, id := range []byte{TankUnit, PumpUnit, ClimateUnit, MeterUnit} {
 		p.Unit(id).RefuseHoles(true)
 	}
+	for _, id := range []byte{CompressorUnit, ThermometerUnit} {
+		p.Line.Unit(id).RefuseHoles(true)
+	}
+	p.Line.Unit(CompressorUnit).Identify(Identity{ServerID: []byte("SC-11"), Running: true,
+		Objects: map[byte]string{0: "Simulated Compressors", 1: "SC-11", 2: "2.4", 4: "Screw compressor", 5: "SC-11 B"}})
 	p.Unit(PumpUnit).SetBits(wire.Coil, 0, false)
 	p.show()
 	return p
 }
 
-// Run serves the plant and moves its values until ctx ends.
+// Run serves the plant and moves its values until ctx ends. The serial line is
+// closed then.
 func (p *Plant) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -74,6 +96,7 @@ func (p *Plant) Run(ctx context.Context) error {
 			}
 		}
 	})
+	wg.Go(func() { p.Line.Run(ctx) })
 	return p.Server.Run(ctx)
 }
 
@@ -121,6 +144,17 @@ func (p *Plant) Step(d time.Duration) {
 		p.currents[i] = max(0, load*(1+0.1*float64(i))+motor)
 	}
 	p.energy += p.power() * dt / 3600
+	switch {
+	case p.pressure < 6.8:
+		p.pumping = true
+	case p.pressure > 7.6:
+		p.pumping = false
+	}
+	p.pressure -= 0.02 * dt
+	if p.pumping {
+		p.pressure += 0.07 * dt
+		p.pumped += 5500 * dt / 3600
+	}
 	p.show()
 }
 
@@ -166,4 +200,16 @@ func (p *Plant) show() {
 	meter.SetNumber(holding, 12, wire.Float32, wire.CDAB, p.power())
 	meter.SetNumber(holding, 14, wire.Float32, wire.CDAB, 50+0.02*p.noise[0])
 	meter.SetNumber(holding, 40, wire.Uint32, wire.ABCD, p.energy)
+
+	compressor, thermometer := p.Line.Unit(CompressorUnit), p.Line.Unit(ThermometerUnit)
+	amps := 0.2
+	if p.pumping {
+		amps = 9.6 + 0.1*p.noise[1]
+	}
+	compressor.SetNumber(holding, 0, wire.Uint16, wire.ABCD, p.pressure*100)
+	compressor.SetNumber(holding, 1, wire.Uint16, wire.ABCD, amps*100)
+	compressor.SetNumber(holding, 2, wire.Uint32, wire.CDAB, p.pumped/10)
+	compressor.SetBits(wire.DiscreteInput, 0, p.pumping)
+	thermometer.SetNumber(in, 0, wire.Int16, wire.ABCD, 100*(31+3*math.Sin(p.seconds/200)+0.1*p.noise[3]))
+	thermometer.SetNumber(in, 1, wire.Int16, wire.ABCD, 100*(p.water+0.3))
 }

@@ -49,6 +49,25 @@ func PlantTree(addr string) []*nodes.Node {
 	return []*nodes.Node{plant}
 }
 
+// LineTree describes the serial line of a [Plant], whose port is at path.
+func LineTree(path string) []*nodes.Node {
+	line := node("line", "modbus.serial", nodes.Params{
+		"Port": nodes.String(path), "BaudRate": nodes.Int32(LineBaud),
+	},
+		unit("compressor", CompressorUnit,
+			register("pressure", wire.HoldingRegister, 0, "uint16", scaled(0.01, 2, "bar")),
+			register("current", wire.HoldingRegister, 1, "uint16", scaled(0.01, 2, "A")),
+			slow(swapped(register("energy", wire.HoldingRegister, 2, "uint32", scaled(0.01, 2, "kWh")))),
+			register("running", wire.DiscreteInput, 0, "bool", nil)),
+		unit("thermometer", ThermometerUnit,
+			register("room", wire.InputRegister, 0, "int16", scaled(0.01, 2, "°C")),
+			register("pipe", wire.InputRegister, 1, "int16", scaled(0.01, 2, "°C"))),
+	)
+	line.Parent = nodes.RootID
+	name(line, "")
+	return []*nodes.Node{line}
+}
+
 // name sets ids and parents.
 func name(n *nodes.Node, parent string) {
 	n.ID = n.Name
@@ -87,5 +106,10 @@ func float(name string, address, decimals int32, unit string) *nodes.Node {
 
 func slow(n *nodes.Node) *nodes.Node {
 	n.Params["PollInterval"] = nodes.Duration(0, 10*time.Second)
+	return n
+}
+
+func swapped(n *nodes.Node) *nodes.Node {
+	n.Params["ByteOrder"] = nodes.Enum("CDAB", "ByteOrder")
 	return n
 }
