@@ -323,7 +323,7 @@ func TestNotANumberIsNoField(t *testing.T) {
 	d := adaptertest.Start(t, factory(hasty), gatewayNode(t, serve(t, s), unitNode("u", 1,
 		registerNode("f", wire.HoldingRegister, 0, "float32"), registerNode("r", wire.HoldingRegister, 2, ""))))
 	d.Host.Wait(t, soon, "the error", func() bool { return d.Host.Err("gw/u/f") != nil })
-	if got := d.Host.Err("gw/u/f").Error(); !strings.Contains(got, "holding registers 0 to 1 holds NaN") {
+	if got := d.Host.Err("gw/u/f").Error(); !strings.Contains(got, "holding registers 0 to 1 hold NaN") {
 		t.Errorf("got %q", got)
 	}
 	if d.Host.Value("gw/u/r") != nodes.Int32(5) {
