@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -110,6 +111,37 @@ func TestBabblingLine(t *testing.T) {
 			bus.Unit(1).SetFault(modbustest.Fault{})
 			d.Host.Wait(t, 4*soon, "recovery", func() bool { return d.Host.AllMessages() == 0 })
 			more(t, d, "values afterwards", 3, "gw/u1/r5", "gw/u2/r41", "gw/u3/r5")
+		})
+	}
+}
+
+// Another master asks other units all the time, whose answers are on the line as
+// well: no value of theirs is taken for ours, and ours arrive.
+func TestForeignMaster(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport.name, func(t *testing.T) {
+			t.Parallel()
+			d, bus, _ := plantOfTruth(t, transport.start)
+			answer := []byte{4, 0xde, 0xad, 0xde, 0xad}
+			request, reply := modbustest.RTUFrame(9, 3, 0, 5, 0, 2), modbustest.RTUFrame(9, 3, answer...)
+			if transport.name == "tcp" {
+				request = wire.ADU{Transaction: 9, Unit: 9, Function: 3, Data: []byte{0, 5, 0, 2}}.Append(nil)
+				reply = wire.ADU{Transaction: 9, Unit: 9, Function: 3, Data: answer}.Append(nil)
+			}
+			runs(t, func(ctx context.Context) error {
+				tick := time.NewTicker(23 * time.Millisecond)
+				defer tick.Stop()
+				for {
+					select {
+					case <-ctx.Done():
+						return nil
+					case <-tick.C:
+						bus.Send(request)
+						bus.Send(reply)
+					}
+				}
+			})
+			more(t, d, "values", 10, "gw/u1/r5", "gw/u2/r41", "gw/u3/r6")
 		})
 	}
 }

@@ -12,6 +12,7 @@ type Bus struct {
 	mu    sync.Mutex
 	units map[byte]*Unit
 	held  []heldAnswer
+	out   func([]byte)
 }
 
 // heldAnswer is what [Fault.Held] keeps.
@@ -33,6 +34,14 @@ func (s *Bus) Unit(id byte) *Unit {
 		s.units[id] = u
 	}
 	return u
+}
+
+// Send sends bytes unasked, as another master or a fault would: on all connections
+// of a server, or on a line as soon as it is free.
+func (s *Bus) Send(b []byte) {
+	if s.out != nil {
+		s.out(b)
+	}
 }
 
 // Remove takes a unit off the bus: requests to it are not answered any more. A

@@ -94,6 +94,11 @@ func (rtuFraming) append(b []byte, a wire.ADU) []byte {
 	return binary.LittleEndian.AppendUint16(b, crc16(b[start:]))
 }
 
+// RTUFrame returns an RTU frame with its CRC.
+func RTUFrame(unit, function byte, data ...byte) []byte {
+	return rtuFraming{}.append(nil, wire.ADU{Unit: unit, Function: function, Data: data})
+}
+
 func (rtuFraming) damage(frame []byte) { frame[len(frame)-3] ^= 4 }
 
 // crc16 returns the CRC of a frame (MSL 6.2.2); over a frame with its CRC it is 0.

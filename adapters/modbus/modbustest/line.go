@@ -21,6 +21,7 @@ type Line struct {
 	char    time.Duration // what a character takes
 	silence time.Duration // between frames: t3.5
 	changed chan struct{} // the port was plugged, or pulled
+	strange chan []byte   // what Send puts on the line
 
 	mu     sync.Mutex
 	folder string
@@ -47,7 +48,8 @@ const bitsPerChar = 11
 // NewLine makes a line with that baud rate; 0: without any timing, and at whatever
 // rate the port is set to. It opens nothing.
 func NewLine(baud int) *Line {
-	l := &Line{baud: baud, changed: make(chan struct{}, 1)}
+	l := &Line{baud: baud, changed: make(chan struct{}, 1), strange: make(chan []byte, 16)}
+	l.out = l.put
 	if baud > 0 {
 		l.char = bitsPerChar * time.Second / time.Duration(baud)
 		l.silence = l.char * 7 / 2
@@ -137,6 +139,15 @@ func (l *Line) Close() {
 	if l.folder != "" {
 		os.RemoveAll(l.folder)
 		l.folder = ""
+	}
+}
+
+// put queues characters for the line; when many are waiting already they are
+// dropped.
+func (l *Line) put(b []byte) {
+	select {
+	case l.strange <- append([]byte(nil), b...):
+	default:
 	}
 }
 

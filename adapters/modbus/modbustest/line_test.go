@@ -293,6 +293,21 @@ func TestHeld(t *testing.T) {
 	}
 }
 
+// What is sent unasked comes between exchanges.
+func TestSend(t *testing.T) {
+	l := NewLine(0)
+	l.Unit(1)
+	f := open(t, run(t, l), 9600)
+	strange := RTUFrame(9, 3, 0, 5, 0, 2)
+	l.Bus.Send(strange)
+	if got := hear(f, 8, time.Second); !bytes.Equal(got, strange) {
+		t.Errorf("got % x, want % x", got, strange)
+	}
+	if got := ask(t, f, frame("01 01 0000 0001"), 6, time.Second); len(got) != 6 {
+		t.Errorf("got % x", got)
+	}
+}
+
 // A unit that needs a pause between requests.
 func TestNeedPause(t *testing.T) {
 	l := NewLine(0)

@@ -27,7 +27,9 @@ type Server struct {
 
 // NewServer makes a server without units; it opens nothing.
 func NewServer() *Server {
-	return &Server{framing: tcpFraming{}, conns: make(map[net.Conn]struct{})}
+	s := &Server{framing: tcpFraming{}, conns: make(map[net.Conn]struct{})}
+	s.out = s.sendAll
+	return s
 }
 
 // NewRTUServer makes a server that speaks RTU over TCP, as a serial port behind a
@@ -81,6 +83,17 @@ func (s *Server) Drop() {
 	defer s.mu.Unlock()
 	for c := range s.conns {
 		c.Close()
+	}
+}
+
+// sendAll sends b on all connections.
+func (s *Server) sendAll(b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.SetWriteDeadline(time.Now().Add(unread))
+		c.Write(b)
+		c.SetWriteDeadline(time.Time{})
 	}
 }
 

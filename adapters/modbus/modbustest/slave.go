@@ -72,6 +72,8 @@ func (l *Line) serve(ctx context.Context, port *os.File) {
 			return
 		case c := <-chunks:
 			s.take(c)
+		case b := <-s.strange:
+			s.waiting = append(s.waiting, pending{time.Now(), b, false})
 		case <-timer.C:
 		}
 		if s.send(ctx) != nil {
