@@ -49,18 +49,25 @@ func (f Fault) spoil(a wire.ADU) wire.ADU {
 	return a
 }
 
-// render appends to out what is sent in place of the frame of an answer, and tells
-// whether the connection ends then. request is the frame as it came.
-func (f Fault) render(out []byte, k framing, request []byte, a wire.ADU) ([]byte, bool) {
+// strange returns what is sent before the answer, each with silence around it on a
+// serial line. request is the frame as it came.
+func (f Fault) strange(k framing, request []byte, a wire.ADU) [][]byte {
+	var list [][]byte
 	if f.Echo {
-		out = append(out, request...)
+		list = append(list, append([]byte(nil), request...))
 	}
 	if f.Foreign {
 		other := wire.ADU{Transaction: a.Transaction + 77, Unit: a.Unit + 100, Function: 3, Data: []byte{0, 5, 0, 2}}
-		out = k.append(out, other)
+		list = append(list, k.append(nil, other))
 		other.Data = []byte{4, foreignWord >> 8, foreignWord & 0xff, foreignWord >> 8, foreignWord & 0xff}
-		out = k.append(out, other)
+		list = append(list, k.append(nil, other))
 	}
+	return list
+}
+
+// render appends to out what is sent in place of the frame of an answer, and tells
+// whether the connection ends then.
+func (f Fault) render(out []byte, k framing, a wire.ADU) ([]byte, bool) {
 	for range f.Noise {
 		out = append(out, byte(rand.Uint32()))
 	}

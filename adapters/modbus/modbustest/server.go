@@ -183,7 +183,11 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		}
 		if u := s.find(q.Unit); u != nil {
 			a, f := u.answer(q, buf)
-			out, end := f.render(frame[:0], s.framing, in[:n], a)
+			out := frame[:0]
+			for _, b := range f.strange(s.framing, in[:n], a) {
+				out = append(out, b...)
+			}
+			out, end := f.render(out, s.framing, a)
 			frame = out
 			if f.Held || f.Delay > 0 {
 				frame = nil // somebody else's from now on

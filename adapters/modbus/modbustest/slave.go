@@ -180,7 +180,10 @@ func (s *slave) carryOut(q wire.ADU) {
 		return
 	}
 	a, f := u.answer(q, s.buf)
-	out, _ := f.render(nil, rtuFraming{}, s.in, a)
+	for _, b := range f.strange(rtuFraming{}, s.in, a) {
+		s.waiting = append(s.waiting, pending{s.end, b, false})
+	}
+	out, _ := f.render(nil, rtuFraming{}, a)
 	switch {
 	case f.Babble:
 		s.noisy = u
