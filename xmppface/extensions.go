@@ -11,6 +11,7 @@ import (
 	"github.com/fieldhub/hub/xmppface/owner"
 	"github.com/fieldhub/hub/xmppface/ping"
 	"github.com/fieldhub/hub/xmppface/sensordata"
+	"github.com/fieldhub/hub/xmppface/synchronization"
 	"github.com/fieldhub/hub/xmppface/version"
 )
 
@@ -40,6 +41,7 @@ func Extensions(p Program, b Backends) []ext.Extension {
 		concentrator.New(b.Catalog, b.Log),
 		sensordata.New(b.Catalog, b.Log),
 		events.New(b.Catalog, b.Log),
+		synchronization.New(""),
 		owner.New(b.Owner),
 	}
 	return append(list, disco.New(p.Name, list...))
