@@ -136,3 +136,28 @@ func TestVetter(t *testing.T) {
 		d.Host.Wait(t, 20*time.Second, "an error of "+id, func() bool { return d.Host.Err(id) != nil })
 	}
 }
+
+// What we write, the server of simonvetter/modbus keeps, once.
+func TestVetterWrites(t *testing.T) {
+	t.Parallel()
+	needs(t, TypeRegister, "Writable")
+	device := newVetterDevice()
+	writable := func(name string, table wire.Table, address int, typ string) *nodes.Node {
+		return registerNode(name, table, address, typ, "Writable", nodes.Bool(true))
+	}
+	n := gatewayNode(t, vetterServer(t, device, 1), unitNode("one", 1,
+		writable("coil", wire.Coil, 1, ""), writable("word", wire.HoldingRegister, 7, "uint16"), writable("long", wire.HoldingRegister, 8, "int32")))
+	n.Params["Timeout"] = nodes.Duration(0, 2*time.Second)
+	d := adaptertest.Start(t, factory(hasty), n)
+	s := setter(t, d)
+	for name, v := range map[string]nodes.Value{"coil": nodes.Bool(true), "word": nodes.Int32(4711), "long": nodes.Int32(-2)} {
+		if o := set(t, s, "gw/one/"+name, name, v, 2*soon); !o.State.Good() {
+			t.Errorf("%s: got %v (%v)", name, o.State, o.Err)
+		}
+	}
+	device.mu.Lock()
+	defer device.mu.Unlock()
+	if !device.coils[1] || device.holding[7] != 4711 || device.holding[8] != 0xffff || device.holding[9] != 0xfffe || device.writes != 3 {
+		t.Errorf("coil %v, registers %v, %d writes", device.coils[1], device.holding[7:10], device.writes)
+	}
+}

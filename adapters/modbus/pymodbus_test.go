@@ -134,3 +134,39 @@ func testPymodbus(t *testing.T, transport string) {
 		t.Errorf("the hole: messages %v", got)
 	}
 }
+
+// What we write, pymodbus keeps, and is read back from it: every function to write,
+// on every transport.
+func TestPymodbusWrites(t *testing.T) {
+	for _, transport := range []string{"tcp", "rtu", "serial"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			writable := func(name string, table wire.Table, address int, typ string, more ...any) *nodes.Node {
+				return registerNode(name, table, address, typ, append(more, "Writable", nodes.Bool(true), "ReadBack", nodes.Bool(true))...)
+			}
+			needs(t, TypeRegister, "Writable")
+			n := pymodbusNode(t, transport, unitNode("one", 1,
+				writable("coil", wire.Coil, 1, ""),
+				writable("coils", wire.Coil, 2, "", "WriteFunction", nodes.String("multiple")),
+				writable("word", wire.HoldingRegister, 700, "int16"),
+				writable("words", wire.HoldingRegister, 701, "uint16", "WriteFunction", nodes.String("multiple")),
+				writable("float", wire.HoldingRegister, 702, "float32", "ByteOrder", nodes.String("CDAB")),
+				writable("bit", wire.HoldingRegister, 704, "bool", "Bit", nodes.Int32(9))))
+			n.Params["Timeout"] = nodes.Duration(0, 2*time.Second)
+			d := adaptertest.Start(t, factory(hasty), n)
+			s := setter(t, d)
+			for round, values := range []map[string]nodes.Value{
+				{"coil": nodes.Bool(true), "coils": nodes.Bool(true), "word": nodes.Int32(-5), "words": nodes.Int32(65535), "float": nodes.Double(12.5), "bit": nodes.Bool(true)},
+				{"coil": nodes.Bool(false), "coils": nodes.Bool(false), "word": nodes.Int32(5), "words": nodes.Int32(0), "float": nodes.Double(-0.25), "bit": nodes.Bool(false)},
+			} {
+				for name, v := range values {
+					id := "gw/one/" + name
+					if o := set(t, s, id, name, v, 2*soon); o.State != nodes.WriteVerified {
+						t.Errorf("round %d, %s: got %v (%v), want verified", round, name, o.State, o.Err)
+					}
+					d.Host.Wait(t, 2*soon, "the new value of "+id, func() bool { return d.Host.Value(id) == v })
+				}
+			}
+		})
+	}
+}
