@@ -28,9 +28,9 @@ func registerControls(s *nodes.Spec) []nodes.Param {
 		p.Description += fmt.Sprintf(" At most %d bytes.", 2*f.count)
 	case nodes.KindInt32, nodes.KindInt64:
 		low, high := f.bounds()
-		p.Min, p.Max = wholeBound(f.kind, max(float64(low), f.min), low), nodes.Value{}
+		p.Min = wholeBound(f.kind, max(float64(low), math.Ceil(f.min)), low)
 		if high <= math.MaxInt64 {
-			p.Max = wholeBound(f.kind, min(float64(high), f.max), int64(high))
+			p.Max = wholeBound(f.kind, min(float64(high), math.Floor(f.max)), int64(high))
 		} else if f.max < math.MaxInt64 {
 			p.Max = nodes.Int64(int64(f.max))
 		}

@@ -141,7 +141,9 @@ func (f *format) unscaled(v nodes.Value) (*big.Rat, error) {
 	}
 	x := new(big.Rat).SetInt64(v.Int())
 	if v.Kind() == nodes.KindDouble {
-		x = rational(v.Double())
+		if x = rational(v.Double()); f.plain() && math.Abs(v.Double()) >= exact {
+			x.SetFloat64(v.Double()) // whole, and of more digits than its shortest form
+		}
 	}
 	if d := v.Double(); d < f.min {
 		return nil, fmt.Errorf("%s is below WriteMin: at least %s", v, f.show(f.min))

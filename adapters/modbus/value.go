@@ -93,12 +93,12 @@ func (f *format) real(raw uint64) (nodes.Value, error) {
 
 // significance is how many digits of a scaled number are not made by the binary
 // arithmetic.
-var significance = [...]int{wire.Float16: 8, wire.Float32: 12, wire.Float64: 15}
+var significance = [...]int{wire.Float16: 12, wire.Float32: 12, wire.Float64: 15}
 
 // shortest returns a number as the shortest decimal form has it that tells it from
 // the others of its type.
 func shortest(t wire.Type, v float64) float64 {
-	if t == wire.Float64 || v == math.Trunc(v) && math.Abs(v) < 1<<24 {
+	if t == wire.Float64 || v == math.Trunc(v) && math.Abs(v) < exact {
 		return v
 	}
 	if t == wire.Float32 {
