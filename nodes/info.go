@@ -52,3 +52,14 @@ type NewNode struct {
 	Name   string // empty: the id
 	Params Params // those left out get their default
 }
+
+// Edit is a wish to change a node. Everything below it, its values, messages,
+// history and those who watch it stay with it, whatever its id becomes.
+type Edit struct {
+	Node string // id within the source
+	ID   string // the new id; empty: as it is
+	Name string // the new name; empty: as it is
+	// Params are the parameters to be changed; a zero Value takes one away, so that
+	// its default holds. Those left out stay as they are.
+	Params Params
+}

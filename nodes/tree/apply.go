@@ -13,7 +13,7 @@ func (t *Tree) apply(p *pending, group []*change, batch Batch) {
 	t.mu.Lock()
 	t.version++
 	t.changed = p.now
-	saved := min(len(t.unsaved), len(batch.Events)-len(batch.Put)-len(batch.Delete))
+	saved := min(len(t.unsaved), batch.unsaved)
 	t.unsaved = append([]nodes.Event(nil), t.unsaved[saved:]...)
 	told := make(map[*device]*nodes.Change)
 	tell := func(d *device) *nodes.Change {
@@ -57,6 +57,7 @@ func (t *Tree) apply(p *pending, group []*change, batch Batch) {
 			t.start(n)
 		}
 	}
+	ended = append(ended, t.applyEdits(p.edited, tell)...)
 	t.queue = append(t.queue, batch.Events[saved:]...)
 	version, watched := t.version, t.watchers > 0
 	t.mu.Unlock()

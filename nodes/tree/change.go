@@ -26,6 +26,8 @@ type change struct {
 	ctx    context.Context
 	create []*nodes.Node // branches; Parent of their tops is set
 	remove *string       // id of the top of a branch; nil: nothing is removed
+	edits  []nodes.Edit  // of nodes that are there
+	moves  *moves        // nodes to be moved among their siblings; nil: none
 	made   []string      // ids of the created nodes, parents first
 	gone   []string      // ids of the removed nodes, children first
 	done   chan error    // buffered
@@ -156,6 +158,10 @@ func (t *Tree) commit(group []*change) {
 		}
 		switch err {
 		case nil:
+			if (c.edits != nil || c.moves != nil) && p.edited == nil {
+				c.done <- nil // nothing to change
+				continue
+			}
 			good = append(good, c)
 		case errLater:
 			later = append(later, c)
@@ -172,8 +178,10 @@ func (t *Tree) commit(group []*change) {
 	t.mu.RLock()
 	batch := p.batch(good)
 	t.mu.RUnlock()
+	undo := p.copyShelves()
 	err := t.cfg.Store.Commit(batch)
 	if err != nil {
+		undo()
 		err = &nodes.Error{Op: "write", Kind: nodes.Internal, Err: fmt.Errorf("nothing was changed, because it could not be written: %w", err)}
 		t.log.Error("change not written", "error", err)
 	} else {
@@ -192,6 +200,7 @@ type pending struct {
 	removed map[string]bool
 	names   map[place]*node  // created, by parent and name
 	last    map[string]*node // created last, by parent
+	edited  []*edited        // nodes that change; then nothing else is in the group
 	now     time.Time
 }
 
@@ -212,6 +221,16 @@ func (p *pending) get(id string) *node {
 // add validates a change against the tree and what is pending, and takes it in
 // whole or not at all.
 func (p *pending) add(c *change) error {
+	alone := c.edits != nil || c.moves != nil
+	switch {
+	case p.edited != nil, alone && len(p.order)+len(p.removed) > 0:
+		return errLater
+	case c.moves != nil:
+		p.move(c.moves)
+		return nil
+	case alone:
+		return p.edit(c)
+	}
 	if c.remove != nil {
 		return p.remove(c, *c.remove)
 	}
@@ -363,7 +382,7 @@ func (t *Tree) possible(parent *node) string {
 
 // batch is what is to be written; the tree is locked for reading.
 func (p *pending) batch(group []*change) Batch {
-	b := Batch{Events: slices.Clone(p.t.unsaved)}
+	b := Batch{Events: slices.Clone(p.t.unsaved), unsaved: len(p.t.unsaved)}
 	after := make(map[*node]string)
 	for _, c := range group {
 		for _, id := range c.gone {
@@ -381,6 +400,7 @@ func (p *pending) batch(group []*change) Batch {
 		e.After, after[n.parent] = after[n.parent], n.spec.ID
 		b.Events = append(b.Events, e)
 	}
+	p.batchEdits(&b)
 	return b
 }
 

@@ -29,6 +29,8 @@ type Batch struct {
 	Delete []string // ids; done before Put
 	Put    []Record
 	Events []nodes.Event // oldest first
+
+	unsaved int // how many of the events are of states that waited
 }
 
 // Opener opens the devices of connecting nodes. adapters.Set is one.
