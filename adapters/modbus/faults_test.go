@@ -24,6 +24,9 @@ type faultCase struct {
 	texts map[string]string
 }
 
+// The hardest of them is "late" on RTU, which has no transaction id: the answer to a
+// request that nobody waits for any more comes while the unit was asked for other
+// registers with a request of the same length, and looks like the answer to that.
 var faultCases = []faultCase{
 	{name: "health"},
 	{name: "silent", fault: modbustest.Fault{Silent: true}, event: EventSilent, text: "no answer within 100ms"},
