@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"bytes"
 	"math"
 	"math/big"
 	"strconv"
@@ -27,42 +28,102 @@ var (
 	tens   = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16}
 )
 
-func newScaling(scale, divisor, offset nodes.Value) scaling {
+func newScaling(scale, by, offset nodes.Value) scaling {
 	s := scaling{scale: 1, divisor: 1, offset: offset.Double(), mul: 1, limit: exact}
 	if !scale.IsZero() {
 		s.scale = scale.Double()
 	}
-	if !divisor.IsZero() {
-		s.divisor = divisor.Double()
+	if !by.IsZero() {
+		s.divisor = by.Double()
 	}
 	if s.plain() || s.divisor == 0 {
 		return s
 	}
-	factor := s.factor()
-	add := rational(s.offset)
 	s.limit, s.digits = -1, -1
-	for n := range 16 {
-		ten := new(big.Rat).SetInt64(tens[n])
-		m, a := new(big.Rat).Mul(factor, ten), new(big.Rat).Mul(add, ten)
-		if !m.IsInt() || !a.IsInt() {
-			continue
-		}
-		s.digits = n
-		if m.Num().IsInt64() && a.Num().IsInt64() && m.Sign() != 0 {
-			s.mul, s.add = m.Num().Int64(), a.Num().Int64()
-			if room := exact - abs(s.add); abs(s.mul) <= exact && abs(s.add) <= exact {
-				s.limit = room / abs(s.mul)
-			}
-		}
-		break
+	m, e, ok := decimal(s.scale)
+	divisor, down, ok2 := decimal(s.divisor)
+	add, f, ok3 := decimal(s.offset)
+	if !ok || !ok2 || !ok3 {
+		return s
+	}
+	if m, e, ok = quotient(m, e-down, divisor); !ok {
+		return s
+	}
+	n := max(0, -e, -f)
+	if n > 15 {
+		return s
+	}
+	s.digits = n
+	m, ok = shift(m, n+e)
+	add, ok2 = shift(add, n+f)
+	if ok && ok2 && m != 0 {
+		s.mul, s.add = m, add
+		s.limit = (exact - abs(add)) / abs(m)
 	}
 	return s
+}
+
+// decimal returns the shortest decimal form of a number: m times 10^e, m without
+// zeros at its end. It is false for what is not finite.
+func decimal(v float64) (m int64, e int, ok bool) {
+	var buf [32]byte
+	digits, exponent, ok := bytes.Cut(strconv.AppendFloat(buf[:0], v, 'e', -1, 64), []byte{'e'})
+	if !ok {
+		return 0, 0, false
+	}
+	for i, c := range digits { // at most 17
+		if c >= '0' && c <= '9' {
+			m = 10*m + int64(c-'0')
+		} else if c == '.' {
+			e = i + 1 - len(digits)
+		}
+	}
+	if digits[0] == '-' {
+		m = -m
+	}
+	if m == 0 {
+		return 0, 0, true
+	}
+	up, _ := strconv.Atoi(string(exponent))
+	return m, e + up, true
+}
+
+// quotient divides m times 10^e. It is false when no decimal fraction is the
+// result.
+func quotient(m int64, e int, by int64) (int64, int, bool) {
+	if by < 0 {
+		m, by = -m, -by
+	}
+	for by != 1 {
+		if m%by == 0 {
+			return m / by, e, true
+		}
+		if abs(m) > math.MaxInt64/10 {
+			return 0, 0, false
+		}
+		if m, e = 10*m, e-1; e < -400 {
+			return 0, 0, false
+		}
+	}
+	return m, e, true
+}
+
+// shift multiplies by 10^n, n not negative. It is false beyond what a double
+// holds exactly.
+func shift(m int64, n int) (int64, bool) {
+	if m == 0 {
+		return 0, true
+	}
+	if n > 15 || abs(m) > exact/tens[n] {
+		return 0, false
+	}
+	return m * tens[n], true
 }
 
 // plain tells whether the value is what the registers hold.
 func (s *scaling) plain() bool { return s.scale == 1 && s.divisor == 1 && s.offset == 0 }
 
-// factor returns scale by divisor as it was written.
+// factor returns scale by divisor as they were written.
 func (s *scaling) factor() *big.Rat {
 	return new(big.Rat).Quo(rational(s.scale), rational(s.divisor))
 }
