@@ -39,9 +39,11 @@ type Detail struct {
 
 // Form is a set of parameters to be filled in, with their present values.
 type Form struct {
-	Title  string
-	Params []Param
-	Values Params // present values; secrets left out
+	Title string
+	// Instructions say what a person should know before filling it in; may be empty.
+	Instructions string
+	Params       []Param
+	Values       Params // present values; secrets left out
 }
 
 // NewNode is a wish to create a node.

@@ -41,7 +41,7 @@ func golden(t *testing.T, name string, got []byte) {
 
 func unit() *nodes.Form {
 	return &nodes.Form{
-		Title: "Modbus unit",
+		Title: "Modbus unit", Instructions: "One for each address on the line.",
 		Params: []nodes.Param{
 			{ID: "NodeId", Page: "Identity", Label: "Node id", Kind: nodes.KindString, Pattern: `[^/]+`, Description: "Unique <here>."},
 			{ID: "UnitId", Page: "Modbus", Label: "Unit", Kind: nodes.KindInt32, Required: true, Min: nodes.Int32(0), Max: nodes.Int32(247)},
@@ -113,7 +113,7 @@ func TestRoundTrip(t *testing.T) {
 			want.Params[i].Page = general
 		}
 	}
-	if !reflect.DeepEqual(r.Params, want.Params) || r.Title != want.Title {
+	if !reflect.DeepEqual(r.Params, want.Params) || r.Title != want.Title || r.Instructions != want.Instructions {
 		t.Errorf("got\n%+v\nwant\n%+v", r.Params, want.Params)
 	}
 	delete(want.Values, "Password")
@@ -144,7 +144,7 @@ func parse(t testing.TB, doc string) *wire.Element {
 // A form as the deployed clients and servers write it.
 func TestParseForeign(t *testing.T) {
 	r, err := Parse(parse(t, `<x xmlns='jabber:x:data' xmlns:xdv='http://jabber.org/protocol/xdata-validate' xmlns:xdl='http://jabber.org/protocol/xdata-layout'>
-		<title>Host</title><instructions>Fill in.</instructions>
+		<title>Host</title><instructions>Fill in.</instructions><instructions>Then submit.</instructions>
 		<xdl:page label='Network'><xdl:text>Where</xdl:text><xdl:section label='Address'><xdl:section label='TCP'><xdl:fieldref var='Port'/></xdl:section></xdl:section><xdl:reportedref/></xdl:page>
 		<field var='FORM_TYPE' type='hidden'><value>urn:x</value></field>
 		<field type='fixed'><value>Read this.</value></field>
@@ -180,8 +180,8 @@ func TestParseForeign(t *testing.T) {
 	if !reflect.DeepEqual(r.Values, values) {
 		t.Errorf("got %v, want %v", r.Values, values)
 	}
-	if r.Wrong["Uri"] != "Bad." || r.Title != "Host" {
-		t.Errorf("wrong %v, title %q", r.Wrong, r.Title)
+	if r.Wrong["Uri"] != "Bad." || r.Title != "Host" || r.Instructions != "Fill in.\nThen submit." {
+		t.Errorf("wrong %v, title %q, instructions %q", r.Wrong, r.Title, r.Instructions)
 	}
 	sub := r.Submission(r.Values)
 	if _, sent := sub["Version"]; sent {

@@ -31,12 +31,15 @@ func Parse(x *wire.Element) (*Received, error) {
 	}
 	r := &Received{Wrong: make(map[string]string), NotSame: make(map[string]bool), Hidden: make(nodes.Params)}
 	r.Values = make(nodes.Params)
+	var instructions []string
 	places := make(map[string][2]string)
 	at := make(map[string]int)
 	for _, c := range x.Children {
 		switch c.Name.Local {
 		case "title":
 			r.Title = c.Text
+		case "instructions":
+			instructions = append(instructions, c.Text)
 		case "page":
 			readLayout(c, c.Attr("label"), "", places)
 		case "field":
@@ -66,6 +69,7 @@ func Parse(x *wire.Element) (*Received, error) {
 			r.Params = append(r.Params, p)
 		}
 	}
+	r.Instructions = strings.Join(instructions, "\n")
 	for id, place := range places {
 		if i, ok := at[id]; ok {
 			r.Params[i].Page, r.Params[i].Section = place[0], place[1]

@@ -39,6 +39,9 @@ func appendForm(b []byte, f *nodes.Form, submitted Texts, wrong map[string]strin
 	if f.Title != "" {
 		b = appendElement(b, "title", f.Title)
 	}
+	if f.Instructions != "" {
+		b = appendElement(b, "instructions", f.Instructions)
+	}
 	b = appendLayout(b, f.Params)
 	for i := range f.Params {
 		p := &f.Params[i]
