@@ -63,6 +63,9 @@ func (l *Line) serve(ctx context.Context, port *os.File) {
 	})
 	stop := context.AfterFunc(ctx, func() { port.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
+	port.SetReadDeadline(time.Time{})
+	// Here too, since stop may come before what it stops has begun.
+	defer port.SetReadDeadline(time.Unix(1, 0))
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
