@@ -47,6 +47,7 @@ type Tree struct {
 	closing  bool
 
 	publishing sync.Mutex
+	reporting  sync.Mutex // as that of a device
 	supervised sync.WaitGroup
 	ctx        context.Context // of Run; set before running is closed
 	interest   chan struct{}   // 1: the interest in some device changed
@@ -238,6 +239,16 @@ func (t *Tree) Walk(f func(id, typ string) bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	walk(t.root, f)
+}
+
+// WalkStates calls f with the state of each node. f must be quick and not call the
+// tree.
+func (t *Tree) WalkStates(f func(nodes.State)) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, n := range t.nodes {
+		f(n.state)
+	}
 }
 
 func walk(n *node, f func(id, typ string) bool) bool {

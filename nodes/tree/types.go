@@ -11,7 +11,7 @@ import (
 // builtin are the types that every tree has.
 var builtin = []nodes.Type{
 	{Name: nodes.TypeNode, Title: "Node"},
-	{Name: nodes.TypeRoot, Title: "Hub", Ordered: true},
+	{Name: nodes.TypeRoot, Title: "Hub", Ordered: true, Caps: nodes.CanRead},
 	{Name: nodes.TypeFolder, Title: "Folder", Ordered: true, Parents: []string{nodes.TypeRoot, nodes.TypeFolder}},
 }
 

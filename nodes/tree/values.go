@@ -18,8 +18,12 @@ type notice struct {
 // report stores readings of a device's nodes and tells those who watch. Reports
 // of one device are told in the order in which they are stored.
 func (t *Tree) report(d *device, list []nodes.Reading) {
-	d.reporting.Lock()
-	defer d.reporting.Unlock()
+	order := &t.reporting
+	if d != nil {
+		order = &d.reporting
+	}
+	order.Lock()
+	defer order.Unlock()
 	var notices []notice
 	t.mu.Lock()
 	for i := range list {
@@ -32,6 +36,10 @@ func (t *Tree) report(d *device, list []nodes.Reading) {
 		x.w.notify(x.r)
 	}
 }
+
+// Report stores readings of nodes that belong to no device, such as the root, which
+// is the hub itself.
+func (t *Tree) Report(list []nodes.Reading) { t.report(nil, list) }
 
 // store keeps a reading; the tree is locked. After a failure the last good fields
 // stay.

@@ -104,7 +104,11 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 		}
 	}
 	s.start("local server", h.local.Run)
-	return h.openFaces(s, hubPassword, extensions)
+	if err := h.openFaces(s, hubPassword, extensions); err != nil {
+		return err
+	}
+	s.start("own node", h.tellSelf)
+	return nil
 }
 
 // openLocal makes the local server with its accounts, and the owner's credential.
