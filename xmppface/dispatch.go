@@ -18,6 +18,7 @@ type routes struct {
 	serve   map[string]ext.Extension
 	receive map[string]ext.Receiver
 	leavers []ext.Leaver
+	joiners []ext.Joiner
 	// presence is what extensions add to our presence.
 	presence []byte
 }
@@ -38,6 +39,9 @@ func newRoutes(extensions []ext.Extension) (*routes, error) {
 			if receives {
 				r.receive[space] = receiver
 			}
+		}
+		if j, ok := x.(ext.Joiner); ok {
+			r.joiners = append(r.joiners, j)
 		}
 		if l, ok := x.(ext.Leaver); ok {
 			r.leavers = append(r.leavers, l)

@@ -113,6 +113,9 @@ func (s *Session) Run(ctx context.Context) error {
 	if s.own {
 		s.pool.start()
 	}
+	for _, j := range s.routes.joiners {
+		j.Joined(s)
+	}
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup

@@ -45,6 +45,14 @@ type Leaver interface {
 	Gone(l Link, jid string)
 }
 
+// Joiner is an extension that keeps something for peers over the loss of a link,
+// such as what they want later.
+type Joiner interface {
+	// Joined tells of a new link on which the extension is mounted, before any request
+	// comes by it. Gone with an empty jid tells that it has dropped.
+	Joined(l Link)
+}
+
 // Receiver is an extension that gets messages; mostly the client end of one.
 type Receiver interface {
 	// Receive handles the payload of a message, quickly, in order per sender.

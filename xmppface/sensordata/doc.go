@@ -21,7 +21,11 @@
 //     Elements of other namespaces in a req are ignored.
 //   - A node that cannot be read, or not whole, has an err in a ts of its own. A
 //     node of which nothing is wanted is an nd without ts.
-//   - when in the future is refused with feature-not-implemented.
+//   - A req whose when lies ahead is accepted with queued='true' and kept until
+//     then, also while the link or the peer is away, but not over a restart of the
+//     hub. A later req with its id takes its place, cancel takes it away. When its time
+//     has come, it is read as any other, with the rights of that moment; while the
+//     hub is offline it waits, up to an hour.
 //   - A second req with the id of one that runs takes its place. cancel ends a
 //     running readout without another message, and its result is always empty.
 //

@@ -52,6 +52,11 @@ func (o *readout) giveUp() { o.once.Do(func() { close(o.end) }) }
 func (s *Server) start(r *ext.Request, q *request) error {
 	o := &readout{key: key{r.Link, r.Caller.Full, q.id}, ask: q, who: r.Caller, space: r.Space(),
 		end: make(chan struct{}), change: make(chan struct{}, 1)}
+	return s.begin(o, r)
+}
+
+// begin lets a worker read; r is answered when it does, nil when it was before.
+func (s *Server) begin(o *readout, r *ext.Request) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	former, own := s.readouts[o.key], 0
@@ -73,8 +78,9 @@ func (s *Server) start(r *ext.Request, q *request) error {
 	return nil
 }
 
-// cancel stops a readout of the peer, if it runs.
+// cancel stops a readout of the peer, if it runs or waits for its time.
 func (s *Server) cancel(r *ext.Request) {
+	s.forget(r, r.Payload.Attr("id"))
 	s.mu.Lock()
 	o := s.readouts[key{r.Link, r.Caller.Full, r.Payload.Attr("id")}]
 	s.mu.Unlock()
@@ -89,6 +95,9 @@ func (s *Server) cancel(r *ext.Request) {
 func (s *Server) Gone(l ext.Link, jid string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if jid == "" && s.links[l.Way()] == l {
+		delete(s.links, l.Way())
+	}
 	for k, o := range s.readouts {
 		if k.link == l && (jid == "" || k.jid == jid) {
 			o.giveUp()
@@ -105,11 +114,15 @@ func (s *Server) run(ctx context.Context, r *ext.Request, o, former *readout) {
 		}
 		s.mu.Unlock()
 	}()
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil && r != nil:
 		r.Fail(nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "the hub is stopping; nothing was read"))
 		return
+	case ctx.Err() != nil:
+		return
+	case r != nil:
+		r.Result(short("accepted", o))
 	}
-	r.Result(short("accepted", o))
 	ctx, cancel := context.WithTimeout(ctx, s.Deadline+grace)
 	defer cancel()
 	stopped := make(chan struct{})

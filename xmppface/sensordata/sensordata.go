@@ -32,6 +32,13 @@ const (
 	MaxNodes = 5000
 	// MaxNames is how many field names a request may hold.
 	MaxNames = 1000
+	// MaxPlannedEach is how many readouts of one bare address may wait for their time;
+	// more are answered with resource-constraint.
+	MaxPlannedEach = 32
+	// MaxPlanned is how many may wait in all.
+	MaxPlanned = 1024
+	// MaxAhead is how far ahead that time may be.
+	MaxAhead = 31 * 24 * time.Hour
 	// MaxID is how many bytes the id of a request may have.
 	MaxID = 1024
 )
@@ -65,21 +72,25 @@ type Server struct {
 
 	mu       sync.Mutex
 	readouts map[key]*readout
+	planned  map[plannedKey]*planned
+	links    map[nodes.Way]ext.Link // the present one of each way
 }
 
 // New makes a server. It answers from fresh values when mounted, and reads devices
 // while Run runs.
 func New(b Backend, log *slog.Logger) *Server {
 	return &Server{MaxStanza: DefaultMaxStanza, Deadline: DefaultDeadline, backend: b, log: log,
-		readouts: make(map[key]*readout)}
+		readouts: make(map[key]*readout), planned: make(map[plannedKey]*planned), links: make(map[nodes.Way]ext.Link)}
 }
 
 // Spaces returns the three families.
 func (s *Server) Spaces() []string { return []string{NSNFI, NSNF, NSIEEE} }
 
-// Run lets the server read devices until ctx ends.
+// Run lets the server read devices until ctx ends. What waits for its time then is
+// forgotten.
 func (s *Server) Run(ctx context.Context) error {
 	s.workers.Run(ctx, MaxReadouts)
+	s.forgetAll()
 	return nil
 }
 

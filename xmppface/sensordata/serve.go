@@ -37,9 +37,10 @@ func (s *Server) read(r *ext.Request) error {
 	if err := q.parse(r.Payload); err != nil {
 		return err
 	}
-	if !q.when.IsZero() && q.when.After(time.Now().Add(soon)) {
-		return nodes.Errorf(nodes.Unsupported, "", nodes.Ref{}, "the hub does not read later; leave out when and ask when the time has come")
+	if q.when.After(time.Now().Add(soon)) {
+		return s.plan(r, q)
 	}
+	s.forget(r, q.id)
 	a := answer{request: q, max: s.MaxStanza - envelope}
 	a.b = wire.AppendAttr(append(make([]byte, 0, 1024), "<resp"...), "xmlns", r.Space())
 	a.b = append(wire.AppendAttr(a.b, "id", q.id), '>')

@@ -86,6 +86,9 @@ func (n *Net) join(wg *sync.WaitGroup, jid string, x any) *Link {
 	}
 	n.ends[jid] = l
 	n.mu.Unlock()
+	if j, ok := x.(ext.Joiner); ok {
+		j.Joined(l)
+	}
 	wg.Go(l.in.run)
 	return l
 }
