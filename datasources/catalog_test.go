@@ -80,6 +80,20 @@ var calls = map[string]struct {
 		}
 		return err
 	}},
+	"EditForm": {need: nodes.Configure, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		_, err := c.EditForm(who, []nodes.Ref{ref})
+		return err
+	}},
+	"Edit": {need: nodes.Configure, call: func(ctx context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		_, err := c.Edit(ctx, who, []nodes.Ref{ref}, nodes.Edit{ID: "renamed"})
+		if err == nil {
+			_, err = c.Edit(ctx, nodes.System, []nodes.Ref{{Source: ref.Source, ID: "renamed"}}, nodes.Edit{ID: ref.ID})
+		}
+		return err
+	}},
+	"Move": {need: nodes.Configure, call: func(ctx context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		return c.Move(ctx, who, true, []nodes.Ref{ref})
+	}},
 	"Sniff": {need: nodes.Listen, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
 		s, err := c.Sniff(who, ref, time.Now().Add(time.Minute))
 		if err == nil {

@@ -44,6 +44,8 @@ type Form struct {
 	Instructions string
 	Params       []Param
 	Values       Params // present values; secrets left out
+	// Differ are parameters of several nodes that do not all have the same value.
+	Differ map[string]bool
 }
 
 // NewNode is a wish to create a node.
