@@ -17,7 +17,7 @@ import (
 // are set before.
 //
 // It is an [ext.Receiver] of messages in the three families, which it needs for
-// sniffers only, and an [ext.Leaver].
+// sniffers and queries only, and an [ext.Leaver].
 type Client struct {
 	Link  ext.Link
 	To    string // full JID of the hub
@@ -27,6 +27,7 @@ type Client struct {
 	listeners map[string]*Listener
 	early     map[string][]*wire.Element // sniff messages that came before the answer
 	asking    int                        // registrations without an answer yet
+	following map[string]*following      // queries under way, by id
 }
 
 // request starts a request element.

@@ -57,17 +57,34 @@ type Backend interface {
 	May(c nodes.Caller, r nodes.Rights, ref nodes.Ref) bool
 }
 
-// Server is the hub's end: an [ext.Extension] that keeps sniffers for its peers.
+// Commander is the part of a backend that runs commands. Only Execute and Query
+// block, until they are done or their context ends.
+type Commander interface {
+	// Commands returns those that the caller may run.
+	Commands(c nodes.Caller, ref nodes.Ref) ([]nodes.Command, error)
+	// CommandForm is Forbidden for a command that the caller may not run.
+	CommandForm(c nodes.Caller, ref nodes.Ref, command string) (nodes.Form, error)
+	// Execute runs a simple or parametrized command. It tells wrong parameters in
+	// its error's Fields; those left out get their default.
+	Execute(ctx context.Context, c nodes.Caller, ref nodes.Ref, command string, p nodes.Params) error
+	// Query runs a query, and hands over what it finds, in order, one at a time.
+	Query(ctx context.Context, c nodes.Caller, ref nodes.Ref, command string, p nodes.Params, put nodes.Put) error
+}
+
+// Server is the hub's end: an [ext.Extension] that keeps sniffers for its peers and
+// runs their queries.
 type Server struct {
 	backend    Backend
+	commands   Commander
 	log        *slog.Logger
 	operations map[string]operation
 	names      []string // of the operations, in the order of the tables
 	workers    ext.Workers
 
 	mu       sync.Mutex
-	lanes    map[sender]*lane
+	lanes    map[laneOf]*lane
 	sniffers map[string]*listening // by id
+	queries  map[queryKey]*query
 }
 
 // New makes a server. It serves when mounted, and changes and listens while Run
@@ -77,8 +94,12 @@ func New(b Backend, log *slog.Logger) *Server {
 		backend:    b,
 		log:        log,
 		operations: make(map[string]operation),
-		lanes:      make(map[sender]*lane),
+		lanes:      make(map[laneOf]*lane),
 		sniffers:   make(map[string]*listening),
+		queries:    make(map[queryKey]*query),
+	}
+	if s.commands, _ = b.(Commander); s.commands == nil {
+		s.commands = noCommands{}
 	}
 	for _, op := range operations() {
 		s.operations[op.name] = op
@@ -90,15 +111,40 @@ func New(b Backend, log *slog.Logger) *Server {
 // Spaces returns the three families.
 func (s *Server) Spaces() []string { return []string{NSNFI, NSNF, NSIEEE} }
 
-// Run lets the server change nodes and listen to traffic until ctx ends.
+// Run lets the server change nodes, run commands and listen to traffic until ctx
+// ends.
 func (s *Server) Run(ctx context.Context) error {
-	s.workers.Run(ctx, MaxChanging+MaxSniffers)
+	s.workers.Run(ctx, MaxChanging+MaxCommands+MaxQueries+MaxSniffers)
 	return nil
 }
 
 // Running tells whether Run runs.
 func (s *Server) Running() bool { return s.workers.Running() }
 
-// Gone ends the sniffers of a peer that went offline, or of all peers of a link
-// that dropped.
-func (s *Server) Gone(l ext.Link, jid string) { s.endSniffers(l, jid) }
+// Gone ends the sniffers and queries of a peer that went offline, or of all peers
+// of a link that dropped. Commands that were begun are done.
+func (s *Server) Gone(l ext.Link, jid string) {
+	s.endSniffers(l, jid)
+	s.endQueries(l, jid)
+}
+
+// noCommands stands in for a backend without commands.
+type noCommands struct{}
+
+var errNoCommands = nodes.Errorf(nodes.Unsupported, "", nodes.Ref{}, "this hub runs no commands")
+
+func (noCommands) Commands(nodes.Caller, nodes.Ref) ([]nodes.Command, error) {
+	return nil, errNoCommands
+}
+
+func (noCommands) CommandForm(nodes.Caller, nodes.Ref, string) (nodes.Form, error) {
+	return nodes.Form{}, errNoCommands
+}
+
+func (noCommands) Execute(context.Context, nodes.Caller, nodes.Ref, string, nodes.Params) error {
+	return errNoCommands
+}
+
+func (noCommands) Query(context.Context, nodes.Caller, nodes.Ref, string, nodes.Params, nodes.Put) error {
+	return errNoCommands
+}

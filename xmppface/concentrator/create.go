@@ -34,7 +34,7 @@ func (s *Server) createNewNode(ctx context.Context, c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	submitted, given, err := submission(c, &f)
+	submitted, given, err := submission(c, &f, "fill in that of getParametersForNewNode and submit it")
 	if err != nil {
 		return nil, err
 	}
@@ -69,11 +69,11 @@ func (s *Server) destroyNode(ctx context.Context, c *call) ([]byte, error) {
 }
 
 // submission reads the form that came with a request and checks it alone.
-// Values that were emptied are left out.
-func submission(c *call, f *nodes.Form) (form.Texts, nodes.Params, error) {
+// Values that were emptied are left out. The hint says where a form is to be had.
+func submission(c *call, f *nodes.Form, hint string) (form.Texts, nodes.Params, error) {
 	x := form.Find(c.Payload)
 	if x == nil {
-		return nil, nil, invalid("the request holds no form; fill in that of getParametersForNewNode and submit it")
+		return nil, nil, invalid("the request holds no form; " + hint)
 	}
 	submitted, err := form.ParseSubmit(x)
 	if err != nil {

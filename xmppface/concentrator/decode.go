@@ -1,9 +1,7 @@
 package concentrator
 
 import (
-	"encoding/base64"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
@@ -134,7 +132,7 @@ func readSniff(e *wire.Element) []sniffer.Event {
 		ev := sniffer.Event{Time: at, Kind: sniffer.Kind(kind)}
 		switch ev.Kind {
 		case sniffer.RxBin, sniffer.TxBin:
-			data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(c.Text), ""))
+			data, err := decodeBase64(c.Text)
 			if err != nil {
 				ev.Kind, ev.Text = sniffer.Error, "The hub sent a frame that is not base64."
 				break

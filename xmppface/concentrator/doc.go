@@ -19,6 +19,27 @@
 //   - Errors of type modify always hold a form: clients drop others.
 //   - An answer longer than [MaxAnswer] is refused with not-acceptable; the text
 //     says to ask branch by branch.
+//   - Commands: the type is spelled Parametrized in all families; clients take
+//     Parameterized for Simple. A simple command with a form and a parametrized one
+//     without are bad requests; a query without a form runs when it needs none. What
+//     executeNodeCommand runs ends within [CommandTime] or is answered with
+//     remote-server-timeout, outcome unknown; commands of one sender at one node are
+//     run in order. The description of a command is the instructions of its form.
+//   - Queries: queryProgress has a seqNr, which the schema leaves optional and clients
+//     need: from 1, one more in each message. The result comes before the first
+//     message, the address is spelled as in the request, one message holds all that
+//     was found within 50 ms, and the last holds queryDone or queryAborted. A
+//     query that fails before it has found anything, within a quarter of a second, is
+//     an error of the request; one that fails later, or is ended by the hub, sends a
+//     queryMessage of type Exception with the reason and then queryAborted, so that
+//     what is incomplete does not look done. Tables and sections that are open then are
+//     closed before. Ids are each client's own; the same id while a query runs is a
+//     conflict. A query ends when its client goes offline, takes nothing for
+//     [MaxStall], or loses the right to run it.
+//   - A newObject cannot be sent in parts: one above [MaxObject] is left out, with a
+//     message of type Error. Its contentType has no parameters, since clients find no
+//     decoder for one that has; the name of the file is the header of a section
+//     around it. A row longer than a message is left out in the same way.
 //   - A date has no element of its own among displayable parameters and travels
 //     as a string, as does a number with a unit; a time of 24 hours and more is a
 //     duration; numbers that are not finite are left out.

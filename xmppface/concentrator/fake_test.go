@@ -39,6 +39,10 @@ type fake struct {
 	changes int
 	hold    chan struct{} // Create waits for it when not nil
 	log     []string      // of changes: begin and end
+	// execute and query are what commands do when not nil; ran are their parameters.
+	execute func(ctx context.Context, command string, p nodes.Params) error
+	query   func(ctx context.Context, put nodes.Put) error
+	ran     []nodes.Params
 }
 
 func newFake() *fake {
@@ -289,8 +293,148 @@ func (f *fake) May(c nodes.Caller, r nodes.Rights, _ nodes.Ref) bool {
 	return f.rights[c.JID]&r == r
 }
 
+func (f *fake) allow(jid string, r nodes.Rights) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rights[jid] = r
+}
+
 func (f *fake) changed() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.changes
+}
+
+// The commands of the gateway; Forget needs a right that ops have and installers
+// have not.
+var commands = []nodes.Command{
+	{ID: "Reconnect", Kind: nodes.Simple, Title: "Reconnect", Category: "Line", SortKey: "1", Description: "Closes the connection and opens it again.",
+		Confirmation: "Really reconnect <now>?", Success: "Reconnected.", Failure: "Not reconnected."},
+	{ID: "SetClock", Kind: nodes.Parametrized, Title: "Set the clock", Category: "Line", Description: "Sets the clock of all units.", Params: []nodes.Param{
+		{ID: "Time", Page: "Clock", Label: "Time", Kind: nodes.KindDateTime, Required: true},
+		{ID: "Repeat", Page: "Clock", Label: "How often", Kind: nodes.KindInt32, Min: nodes.Int32(1), Max: nodes.Int32(9), Default: nodes.Int32(1)},
+	}},
+	{ID: "ScanUnits", Kind: nodes.Query, Title: "Scan for units", Category: "Commissioning", Description: "Asks every address, which takes up to a minute.", Params: []nodes.Param{
+		{ID: "First", Label: "First", Kind: nodes.KindInt32, Min: nodes.Int32(1), Max: nodes.Int32(247), Default: nodes.Int32(1)},
+		{ID: "Last", Label: "Last", Kind: nodes.KindInt32, Min: nodes.Int32(1), Max: nodes.Int32(247), Default: nodes.Int32(247)},
+		{ID: "Key", Label: "Key", Kind: nodes.KindString, Secret: true},
+	}},
+	{ID: "Dump", Kind: nodes.Query, Title: "Read a range", Params: []nodes.Param{
+		{ID: "First", Label: "First", Kind: nodes.KindInt32, Required: true},
+	}},
+	{ID: "Forget", Kind: nodes.Simple, Rights: nodes.Administer},
+}
+
+func (f *fake) Commands(c nodes.Caller, r nodes.Ref) ([]nodes.Command, error) {
+	if _, err := f.node(c, r, 0); err != nil || r != nodes.In("GW") {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(commands), func(cmd nodes.Command) bool { return !f.may(c, cmd) }), nil
+}
+
+func (f *fake) may(c nodes.Caller, cmd nodes.Command) bool {
+	need := cmd.Rights
+	if need == 0 {
+		need = nodes.Configure
+	}
+	return f.May(c, nodes.See|need, nodes.Ref{})
+}
+
+func (f *fake) CommandForm(c nodes.Caller, r nodes.Ref, command string) (nodes.Form, error) {
+	if _, err := f.node(c, r, 0); err != nil {
+		return nodes.Form{}, err
+	}
+	i := slices.IndexFunc(commands, func(cmd nodes.Command) bool { return cmd.ID == command })
+	switch {
+	case i < 0 || r != nodes.In("GW"):
+		return nodes.Form{}, nodes.Errorf(nodes.NotFound, "", r, "no command "+clip(command))
+	case !f.may(c, commands[i]):
+		return nodes.Form{}, nodes.Errorf(nodes.Forbidden, "", r, "you may not run "+command)
+	}
+	form := nodes.Form{Title: commands[i].Title, Params: commands[i].Params, Values: nodes.Params{}}
+	for _, p := range form.Params {
+		if !p.Default.IsZero() {
+			form.Values[p.ID] = p.Default
+		}
+	}
+	return form, nil
+}
+
+func (f *fake) begin(c nodes.Caller, r nodes.Ref, command string, p nodes.Params) error {
+	form, err := f.CommandForm(c, r, command)
+	if err != nil {
+		return err
+	}
+	p, wrong := param.Check(form.Params, p)
+	if first, last := p["First"], p["Last"]; !last.IsZero() && first.Int() > last.Int() {
+		wrong["Last"] = "is before the first"
+	}
+	if len(wrong) > 0 {
+		return &nodes.Error{Kind: nodes.Invalid, Err: errors.New("wrong parameters"), Fields: wrong}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changes++
+	f.ran = append(f.ran, p)
+	return nil
+}
+
+func (f *fake) Execute(ctx context.Context, c nodes.Caller, r nodes.Ref, command string, p nodes.Params) error {
+	if err := f.begin(c, r, command, p); err != nil {
+		return err
+	}
+	if f.execute != nil {
+		return f.execute(ctx, command, p)
+	}
+	return nil
+}
+
+func (f *fake) Query(ctx context.Context, c nodes.Caller, r nodes.Ref, command string, p nodes.Params, put nodes.Put) error {
+	if err := f.begin(c, r, command, p); err != nil {
+		return err
+	}
+	if f.query != nil {
+		return f.query(ctx, put)
+	}
+	return putAll(put, scan)
+}
+
+func putAll(put nodes.Put, list []nodes.Finding) error {
+	for _, found := range list {
+		if err := put(found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scan is what a query finds: every finding, and a cell of every kind.
+var scan = []nodes.Finding{
+	nodes.QueryTitle("Units on <line 1>"),
+	nodes.QueryStatus("unit 1 of 2"),
+	nodes.Section("Units"),
+	nodes.Table{ID: "units", Name: "Units", Columns: []nodes.Column{
+		{ID: "id", Header: "Address", Align: nodes.AlignRight}, {ID: "node", Header: "Node", Source: nodes.DefaultSource},
+		{ID: "ms", Header: "Answered after", Align: nodes.AlignCenter, Decimals: 2}, {ID: "bare", Header: "bare"}}},
+	nodes.Rows{Table: "units", Rows: [][]nodes.Value{
+		{nodes.Int32(1), nodes.String("GW/7"), nodes.Quantity(23.5, 2, "ms"), {}},
+		{nodes.Int32(2), nodes.String("a & b"), {}, nodes.Bool(true)},
+	}},
+	nodes.SectionEnd{},
+	nodes.Section("Kinds"),
+	nodes.Section("Cells"),
+	nodes.Table{ID: "kinds", Name: "All kinds"},
+	nodes.Rows{Table: "kinds", Rows: [][]nodes.Value{{
+		nodes.Bool(false), nodes.Int32(-5), nodes.Int64(1 << 40), nodes.Quantity(12.3, 2, ""), nodes.Quantity(-0.5, 1, "°C"), nodes.String("x < y"),
+		nodes.Date(at), nodes.DateTime(at), nodes.TimeOfDay(90 * time.Minute), nodes.Duration(1, 36*time.Hour), nodes.Color(255, 128, 0, 255), {},
+	}, {}}},
+	nodes.TableEnd("kinds"),
+	nodes.SectionEnd{},
+	nodes.SectionEnd{},
+	nodes.Rows{Table: "units", Rows: [][]nodes.Value{{nodes.Int32(3)}}},
+	nodes.TableEnd("units"),
+	nodes.Remark{Severity: nodes.SeverityInformation, Text: "3 units answered."},
+	nodes.Remark{Severity: nodes.SeverityWarning, Text: "Unit 3 is slow."},
+	nodes.Remark{Severity: nodes.SeverityError, Text: "Unit 4 sent <nonsense>."},
+	nodes.Object{ContentType: "text/csv", Data: []byte("address;name\r\n1;a\r\n")},
 }

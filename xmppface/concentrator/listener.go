@@ -117,11 +117,18 @@ func (l *Listener) signal() {
 	}
 }
 
-// Receive takes the sniff messages of the hub; others are ignored.
+// Receive takes the sniff and queryProgress messages of the hub; others are ignored.
 func (c *Client) Receive(m *ext.Message) {
-	if m.From != c.To || m.Payload.Name.Local != "sniff" {
-		return
+	switch {
+	case m.From != c.To:
+	case m.Payload.Name.Local == "sniff":
+		c.sniffed(m)
+	case m.Payload.Name.Local == "queryProgress":
+		c.progressed(m)
 	}
+}
+
+func (c *Client) sniffed(m *ext.Message) {
 	id := m.Payload.Attr("snifferId")
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,7 +148,7 @@ func (c *Client) Receive(m *ext.Message) {
 	}
 }
 
-// Gone ends all listeners when the hub or the link is gone.
+// Gone ends all listeners and queries when the hub or the link is gone.
 func (c *Client) Gone(_ ext.Link, jid string) {
 	if jid != "" && jid != c.To {
 		return
@@ -149,6 +156,9 @@ func (c *Client) Gone(_ ext.Link, jid string) {
 	c.mu.Lock()
 	list := c.listeners
 	c.listeners = nil
+	for _, f := range c.following {
+		f.fail(nodes.Errorf(nodes.Unreachable, "", nodes.Ref{}, "the hub is gone"))
+	}
 	c.mu.Unlock()
 	for _, l := range list {
 		l.stop(nodes.Errorf(nodes.Unreachable, "listen to", l.ref, "the hub is gone"))

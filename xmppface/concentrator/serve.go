@@ -18,12 +18,16 @@ type operation struct {
 	// change may wait for the disk. Changes of one sender are made one at a time, in
 	// order.
 	change func(*Server, context.Context, *call) ([]byte, error)
+	// begin starts what takes longer and answers later itself, unless it returns an
+	// error: then nothing was started.
+	begin func(*Server, *call) error
 }
 
 // operations joins the tables of the nouns. getCapabilities lists them in this
 // order.
 func operations() []operation {
-	return slices.Concat(sourceOperations, nodeOperations, paramOperations, createOperations, sniffOperations)
+	return slices.Concat(sourceOperations, nodeOperations, paramOperations, createOperations,
+		commandOperations, queryOperations, sniffOperations)
 }
 
 // call is a request under way.
@@ -50,8 +54,22 @@ func (s *Server) Serve(r *ext.Request) {
 	case op.answer != nil:
 		payload, err := op.answer(s, c)
 		s.finish(c, payload, err)
+	case op.begin != nil:
+		if err := op.begin(s, c); err != nil {
+			s.finish(c, nil, err)
+		}
 	default:
-		s.enqueue(c, op)
+		err := s.enqueue(laneOf{link: c.Link, jid: c.who.Full}, func(ctx context.Context) {
+			if ctx.Err() != nil {
+				s.finish(c, nil, errStopping)
+				return
+			}
+			payload, err := op.change(s, ctx, c)
+			s.finish(c, payload, err)
+		})
+		if err != nil {
+			s.finish(c, nil, err)
+		}
 	}
 }
 
@@ -68,52 +86,70 @@ func (s *Server) finish(c *call, payload []byte, err error) {
 	}
 }
 
-// sender is whose changes are made in order.
-type sender struct {
+// laneOf is what is done in order: the changes that a sender makes to the tree, or
+// his commands at a node.
+type laneOf struct {
 	link ext.Link
 	jid  string
+	node nodes.Ref // zero for changes
 }
 
-// lane holds the changes of one sender that wait.
+// lane holds what waits for its turn.
 type lane struct{ waiting []func(context.Context) }
 
-// enqueue makes a change after the sender's earlier ones.
-func (s *Server) enqueue(c *call, op operation) {
-	from := sender{c.Link, c.who.Full}
-	job := func(ctx context.Context) {
-		if ctx.Err() != nil {
-			s.finish(c, nil, nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "the hub is stopping; nothing was changed"))
-			return
-		}
-		payload, err := op.change(s, ctx, c)
-		s.finish(c, payload, err)
-	}
+// enqueue does a job after the earlier ones of its lane, unless there are too many.
+func (s *Server) enqueue(of laneOf, job func(context.Context)) error {
 	s.mu.Lock()
-	l := s.lanes[from]
-	full := l != nil && len(l.waiting) >= MaxWaiting
+	defer s.mu.Unlock()
+	l := s.lanes[of]
+	full := s.crowded(of)
 	switch {
-	case full:
 	case l != nil:
-		l.waiting = append(l.waiting, job)
-	default:
+		if full = len(l.waiting) >= MaxWaiting; !full {
+			l.waiting = append(l.waiting, job)
+		}
+	case !full:
 		l = &lane{waiting: []func(context.Context){job}}
-		full = len(s.lanes) >= MaxChanging || !s.workers.Go(func(ctx context.Context) { s.drain(ctx, from, l) })
-		if !full {
-			s.lanes[from] = l
+		if full = !s.workers.Go(func(ctx context.Context) { s.drain(ctx, of, l) }); !full {
+			s.lanes[of] = l
 		}
 	}
-	s.mu.Unlock()
-	if full {
-		s.finish(c, nil, nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "too many changes are under way; try again in a moment"))
+	switch {
+	case full && of.node == nodes.Ref{}:
+		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "too many changes are under way; try again in a moment")
+	case full:
+		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "too many commands are under way; try again in a moment")
 	}
+	return nil
 }
 
-// drain makes the changes of one sender until none waits.
-func (s *Server) drain(ctx context.Context, from sender, l *lane) {
+// crowded tells whether there are as many lanes of this kind as may be. s.mu is
+// held.
+func (s *Server) crowded(of laneOf) bool {
+	changing, own, all := 0, 0, 0
+	for o := range s.lanes {
+		switch {
+		case o.node == nodes.Ref{}:
+			changing++
+		case o.link == of.link && o.jid == of.jid:
+			own++
+			fallthrough
+		default:
+			all++
+		}
+	}
+	if (of.node == nodes.Ref{}) {
+		return changing >= MaxChanging
+	}
+	return own >= MaxCommandsEach || all >= MaxCommands
+}
+
+// drain does the jobs of a lane until none waits.
+func (s *Server) drain(ctx context.Context, of laneOf, l *lane) {
 	for {
 		s.mu.Lock()
 		if len(l.waiting) == 0 {
-			delete(s.lanes, from)
+			delete(s.lanes, of)
 			s.mu.Unlock()
 			return
 		}

@@ -71,6 +71,16 @@ const (
 		"<field var='Port'><value>many</value></field><field var='Hots'><value>h</value></field><field var='Password'><value>geheim</value></field></x>"
 )
 
+const (
+	formOpen   = "<x xmlns='jabber:x:data' type='submit'>"
+	clockForm  = formOpen + "<field var='Time'><value>2026-08-20T10:11:12Z</value></field></x>"
+	wrongClock = formOpen + "<field var='Repeat'><value>10</value></field><field var='Tiem'><value>now</value></field></x>"
+	scanForm   = formOpen + "<field var='Last'><value>3</value></field><field var='Key'><value>geheim</value></field></x>"
+	wrongScan  = formOpen + "<field var='Last'><value>300</value></field><field var='Key'><value>geheim</value></field></x>"
+	badRange   = formOpen + "<field var='First'><value>9</value></field><field var='Last'><value>3</value></field></x>"
+	emptyForm  = formOpen + "</x>"
+)
+
 // The requests of the golden files, at least one for each operation.
 var golden = []struct{ name, op, attrs, children string }{
 	{"getCapabilities", "", "", ""},
@@ -94,6 +104,17 @@ var golden = []struct{ name, op, attrs, children string }{
 	{"createNewNode", "", "id='Root' src='MeteringTopology' type='modbus.gateway'", gwForm},
 	{"createNewNode-wrong", "createNewNode", "id='Root' type='modbus.gateway'", wrongForm1},
 	{"destroyNode", "", "id='GW/7'", ""},
+	{"getNodeCommands", "", "id='GW' xml:lang='en'", ""},
+	{"getNodeCommands-none", "getNodeCommands", "id='GW/7'", ""},
+	{"getCommandParameters", "", "id='GW' src='MeteringTopology' command='SetClock'", ""},
+	{"getCommandParameters-query", "getCommandParameters", "id='GW' command='ScanUnits'", ""},
+	{"executeNodeCommand", "", "id='GW' command='Reconnect'", ""},
+	{"executeNodeCommand-form", "executeNodeCommand", "id='GW' command='SetClock'", clockForm},
+	{"executeNodeCommand-wrong", "executeNodeCommand", "id='GW' command='SetClock'", wrongClock},
+	{"executeNodeQuery", "", "id='GW' command='ScanUnits' queryId='q1'", scanForm},
+	{"executeNodeQuery-wrong", "executeNodeQuery", "id='GW' command='ScanUnits' queryId='q1'", wrongScan},
+	{"executeNodeQuery-combination", "executeNodeQuery", "id='GW' command='ScanUnits' queryId='q1'", badRange},
+	{"abortNodeQuery", "", "id='GW' command='ScanUnits' queryId='unknown'", ""},
 	{"registerSniffer", "", "id='GW'", ""},
 	{"unregisterSniffer", "", "id='GW' snifferId='unknown'", ""},
 	{"unknown", "getEverything", "", ""},
@@ -218,6 +239,45 @@ func TestBadInput(t *testing.T) {
 		{"destroyNode", "id='Root'", "", notAcceptable},
 		{"destroyNode", "id='GW' src='Other'", "", notFound},
 		{"destroyNode", "id='" + long + "'", "", notFound},
+		{"getNodeCommands", "", "", badRequest},
+		{"getNodeCommands", "id='no'", "", notFound},
+		{"getNodeCommands", "id='GW' src='Other'", "", notFound},
+		{"getCommandParameters", "id='GW'", "", badRequest},
+		{"getCommandParameters", "command='ScanUnits'", "", badRequest},
+		{"getCommandParameters", "id='no' command='ScanUnits'", "", notFound},
+		{"getCommandParameters", "id='GW' command='" + long + "'", "", notFound},
+		{"getCommandParameters", "id='GW/7' command='ScanUnits'", "", notFound},
+		{"getCommandParameters", "id='GW' command='Reconnect'", "", badRequest},
+		{"executeNodeCommand", "id='GW'", "", badRequest},
+		{"executeNodeCommand", "command='Reconnect'", "", badRequest},
+		{"executeNodeCommand", "id='no' command='Reconnect'", "", notFound},
+		{"executeNodeCommand", "id='GW/7' command='Reconnect'", "", notFound},
+		{"executeNodeCommand", "id='GW' command='" + long + "'", "", notFound},
+		{"executeNodeCommand", "id='GW' command='Reconnect'", emptyForm, badRequest},
+		{"executeNodeCommand", "id='GW' command='SetClock'", "", badRequest},
+		{"executeNodeCommand", "id='GW' command='SetClock'", emptyForm, notAcceptable},
+		{"executeNodeCommand", "id='GW' command='SetClock'", "<x xmlns='jabber:x:data' type='cancel'/>", badRequest},
+		{"executeNodeCommand", "id='GW' command='SetClock'", "<x xmlns='urn:other'/>", badRequest},
+		{"executeNodeCommand", "id='GW' command='SetClock'", wrongClock, notAcceptable},
+		{"executeNodeCommand", "id='GW' command='SetClock'", big, notAcceptable},
+		{"executeNodeCommand", "id='GW' command='ScanUnits'", scanForm, badRequest},
+		{"executeNodeQuery", "id='GW' command='ScanUnits'", scanForm, badRequest},
+		{"executeNodeQuery", "id='GW' command='ScanUnits' queryId=''", scanForm, badRequest},
+		{"executeNodeQuery", "id='GW' command='ScanUnits' queryId='" + long + "'", scanForm, badRequest},
+		{"executeNodeQuery", "id='GW' queryId='q'", scanForm, badRequest},
+		{"executeNodeQuery", "command='ScanUnits' queryId='q'", scanForm, badRequest},
+		{"executeNodeQuery", "id='no' command='ScanUnits' queryId='q'", scanForm, notFound},
+		{"executeNodeQuery", "id='GW' src='Other' command='ScanUnits' queryId='q'", scanForm, notFound},
+		{"executeNodeQuery", "id='GW' command='No' queryId='q'", scanForm, notFound},
+		{"executeNodeQuery", "id='GW' command='Reconnect' queryId='q'", "", badRequest},
+		{"executeNodeQuery", "id='GW' command='SetClock' queryId='q'", clockForm, badRequest},
+		{"executeNodeQuery", "id='GW' command='Dump' queryId='q'", "", badRequest},
+		{"executeNodeQuery", "id='GW' command='Dump' queryId='q'", emptyForm, notAcceptable},
+		{"executeNodeQuery", "id='GW' command='ScanUnits' queryId='q'", wrongScan, notAcceptable},
+		{"executeNodeQuery", "id='GW' command='ScanUnits' queryId='q'", badRange, notAcceptable},
+		{"abortNodeQuery", "id='GW' command='ScanUnits'", "", badRequest},
+		{"abortNodeQuery", "command='ScanUnits' queryId='q'", "", badRequest},
+		{"abortNodeQuery", "id='GW' command='ScanUnits' queryId='" + long + "'", "", notFound},
 		{"registerSniffer", "", "", badRequest},
 		{"registerSniffer", "id='no'", "", notFound},
 		{"registerSniffer", "id='GW/7'", "", notAcceptable},
@@ -283,8 +343,10 @@ func TestStranger(t *testing.T) {
 		}
 		f := newFake()
 		_, link, s := pair(t, f, NSNF)
-		absent := strings.NewReplacer("GW", "QQ", "Root", "Qroo", nodes.DefaultSource, "QqqqqqqqQqqqqqqq", "modbus", "qodbus")
-		there := strings.NewReplacer("QQ", "GW", "QqqqqqqqQqqqqqqq", nodes.DefaultSource, "Qroo", "Root", "qodbus", "modbus")
+		absent := strings.NewReplacer("GW", "QQ", "Root", "Qroo", nodes.DefaultSource, "QqqqqqqqQqqqqqqq", "modbus", "qodbus",
+			"Reconnect", "Qeconnect", "SetClock", "QetClock", "ScanUnits", "QcanUnits")
+		there := strings.NewReplacer("QQ", "GW", "QqqqqqqqQqqqqqqq", nodes.DefaultSource, "Qroo", "Root", "qodbus", "modbus",
+			"Qeconnect", "Reconnect", "QetClock", "SetClock", "QcanUnits", "ScanUnits")
 		got := ask(t, s, link, stranger, typeOf(g.name), op(g.name, g.attrs, g.children))
 		want := ask(t, s, link, stranger, typeOf(g.name), op(g.name, absent.Replace(g.attrs), absent.Replace(g.children)))
 		if got != there.Replace(want) {
@@ -302,9 +364,10 @@ func TestStranger(t *testing.T) {
 
 // Who may only see gets forbidden where more is needed.
 func TestViewer(t *testing.T) {
-	forbidden := []string{"getAddableNodeTypes", "getParametersForNewNode", "createNewNode", "destroyNode", "registerSniffer"}
+	forbidden := []string{"getAddableNodeTypes", "getParametersForNewNode", "createNewNode", "destroyNode", "registerSniffer",
+		"getCommandParameters", "executeNodeCommand", "executeNodeQuery"}
 	for _, g := range golden {
-		if g.op != "" || g.name == "unregisterSniffer" {
+		if g.op != "" || g.name == "unregisterSniffer" || g.name == "abortNodeQuery" {
 			continue
 		}
 		f := newFake()
