@@ -563,7 +563,7 @@ func TestTwoClients(t *testing.T) {
 				case i == 2 && counts[i] == 10:
 					cancel()
 				case i == 3 && counts[i] == 10:
-					go links[i].Drop()
+					wg.Go(links[i].Drop)
 				}
 				return nil
 			})
