@@ -370,3 +370,28 @@ func message(from, doc string) *ext.Message {
 	}
 	return &ext.Message{From: from, Payload: e}
 }
+
+// When the hub stops, the command under way is told so and answered, and one that
+// waits is not begun.
+func TestCommandStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, r := newFake(), &recorder{}
+		f.execute = func(ctx context.Context, _ string, _ nodes.Params) error {
+			<-ctx.Done()
+			return nodes.Errorf(nodes.Gone, "", nodes.Ref{}, "stopped")
+		}
+		s, stop := run(t, f)
+		r.serve(t, s, reconnect("GW"))
+		r.serve(t, s, reconnect("GW"))
+		time.Sleep(time.Second)
+		stop()
+		r.serve(t, s, reconnect("GW"))
+		var got []string
+		for _, e := range r.list {
+			got = append(got, e.Attr("condition"))
+		}
+		if want := []string{"gone", "resource-constraint", "resource-constraint"}; !slices.Equal(got, want) || f.changed() != 1 {
+			t.Errorf("answers %q, want %q; %d begun", got, want, f.changed())
+		}
+	})
+}

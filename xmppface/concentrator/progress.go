@@ -41,6 +41,7 @@ func (q *query) add(ctx context.Context, part []byte) error {
 	for {
 		q.mu.Lock()
 		if ctx.Err() != nil {
+			q.missed = true
 			q.mu.Unlock()
 			return ctx.Err()
 		}
@@ -55,7 +56,6 @@ func (q *query) add(ctx context.Context, part []byte) error {
 		select {
 		case <-q.room:
 		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
 }
@@ -206,7 +206,10 @@ func (p *progress) tell(ctx context.Context, elements []byte, most time.Duration
 // else queryAborted, after a message that says why unless it was asked for.
 func (p *progress) finish(hub context.Context, rest []byte, err, why error) {
 	q, most, reason := p.query, MaxStall, ""
-	complete := err == nil && why != errWithdrawn
+	q.mu.Lock()
+	complete := err == nil && !q.missed && why != errWithdrawn
+	end := q.report.close(nil)
+	q.mu.Unlock()
 	stopping := hub.Err() != nil
 	if stopping {
 		hub, most = context.WithoutCancel(hub), farewell
@@ -226,9 +229,6 @@ func (p *progress) finish(hub context.Context, rest []byte, err, why error) {
 	default:
 		reason = ext.Reason(err)
 	}
-	q.mu.Lock()
-	end := q.report.close(nil)
-	q.mu.Unlock()
 	if reason != "" {
 		end = appendQueryMessage(end, typeException, remarkLevels[nodes.SeverityError], reason)
 	}

@@ -53,6 +53,7 @@ type query struct {
 	mu     sync.Mutex
 	report report
 	buf    []byte
+	missed bool  // something was found after the end
 	why    error // why it was ended, when it was
 	cancel context.CancelCauseFunc
 }

@@ -587,3 +587,75 @@ func TestTwoClients(t *testing.T) {
 		c.mu.Unlock()
 	}
 }
+
+// BenchmarkQuery runs a query of 10,000 rows from server to client.
+func BenchmarkQuery(b *testing.B) {
+	f := newFake()
+	f.query = func(_ context.Context, put nodes.Put) error {
+		if err := put(nodes.Table{ID: "t"}); err != nil {
+			return err
+		}
+		for i := range 10000 {
+			row := []nodes.Value{nodes.Int32(int32(i)), nodes.String("holding register 40001"), nodes.Quantity(23.5, 2, "°C"), nodes.Bool(true)}
+			if err := put(nodes.Rows{Table: "t", Rows: [][]nodes.Value{row}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	c, _, _ := pair(b, f, NSNF)
+	for b.Loop() {
+		rows := 0
+		err := c.Query(b.Context(), nodes.In("GW"), "ScanUnits", nil, func(f nodes.Finding) error {
+			if r, ok := f.(nodes.Rows); ok {
+				rows += len(r.Rows)
+			}
+			return nil
+		})
+		if err != nil || rows != 10000 {
+			b.Fatalf("%d rows, %v", rows, err)
+		}
+	}
+}
+
+// A query that is aborted before it has found anything was begun nevertheless.
+func TestQueryAbortedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, r := newFake(), &recorder{}
+		f.query = func(ctx context.Context, _ nodes.Put) error { <-ctx.Done(); return ctx.Err() }
+		s, stop := run(t, f)
+		defer stop()
+		r.serve(t, s, execute(""))
+		r.serve(t, s, abort("q1"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := strings.Join(r.names(), " "); got != "result result queryStarted queryAborted" {
+			t.Errorf("sent %s", got)
+		}
+	})
+}
+
+// A query that pays no heed to the end goes on alone: what it finds is refused.
+func TestQueryDeaf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, r := newFake(), &recorder{}
+		var last error
+		f.query = func(_ context.Context, put nodes.Put) error {
+			for range 100 {
+				time.Sleep(time.Second)
+				last = put(nodes.QueryStatus("on and on"))
+			}
+			return nil
+		}
+		s, stop := run(t, f)
+		defer stop()
+		r.serve(t, s, execute(""))
+		time.Sleep(1500 * time.Millisecond)
+		r.serve(t, s, abort("q1"))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := strings.Join(r.names(), " "); got != "result queryStarted status result queryAborted" || !errors.Is(last, context.Canceled) {
+			t.Errorf("sent %s; put says %v", got, last)
+		}
+	})
+}
