@@ -13,6 +13,13 @@ type Setting struct {
 	Value Value // as [Type.Controls] describes it
 }
 
+// Assignment is a [Setting] of somebody who speaks of several data sources.
+type Assignment struct {
+	Ref   Ref
+	Name  string
+	Value Value
+}
+
 // WriteState is where a write stands in its life. A write ends in one of those
 // for which [WriteState.Final] is true, exactly once, and is never repeated by
 // the hub: whoever asked decides.
