@@ -23,9 +23,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var testTypes = []nodes.Type{
 	{Name: "line", Title: "Line", Parents: []string{nodes.TypeRoot, nodes.TypeFolder}, Connects: true, Caps: nodes.CanSniff | nodes.CanCommand,
 		Params: []nodes.Param{{ID: "Port", Kind: nodes.KindInt32, Default: nodes.Int32(7)},
-			{ID: "Key", Kind: nodes.KindString, Secret: true, Default: nodes.String("secret")}}},
-	{Name: "unit", Title: "Unit", Parents: []string{"line"}, Caps: nodes.CanRead | nodes.CanControl | nodes.CanSniff},
-	{Name: "register", Title: "Register", Parents: []string{"unit"}, Caps: nodes.CanRead, Part: true},
+			{ID: "Key", Kind: nodes.KindString, Secret: true, Default: nodes.String("secret")}},
+		Commands: []nodes.Command{{ID: "Restart", Kind: nodes.Simple, Title: "Restart"}}},
+	{Name: "unit", Title: "Unit", Parents: []string{"line"}, Caps: nodes.CanRead | nodes.CanControl | nodes.CanCommand | nodes.CanSniff,
+		Commands: []nodes.Command{
+			{ID: "Identify", Kind: nodes.Query, Title: "Identify", Rights: nodes.Read},
+			{ID: "Move", Kind: nodes.Parametrized, Title: "Move", Params: []nodes.Param{
+				{ID: "To", Kind: nodes.KindInt32, Default: nodes.Int32(1), Max: nodes.Int32(9)}, {ID: "Pin", Kind: nodes.KindString, Secret: true}}},
+			{ID: "Scan", Kind: nodes.Query, Title: "Scan"}}},
+	{Name: "register", Title: "Register", Parents: []string{"unit"}, Caps: nodes.CanRead | nodes.CanControl, Part: true,
+		Controls: func(s *nodes.Spec) []nodes.Param {
+			return []nodes.Param{{ID: s.Name, Kind: nodes.KindDouble, Min: nodes.Double(0), Max: nodes.Double(100)},
+				{ID: s.Name + ".key", Kind: nodes.KindString, Secret: true}}
+		}},
 }
 
 // plant opens lines and keeps their hosts and taps.

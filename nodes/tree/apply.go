@@ -178,23 +178,31 @@ func (t *Tree) fault(d *device, id string, m nodes.Message) {
 		t.mu.Unlock()
 		return
 	}
+	changed := t.setMessage(n, message{Message: m, from: d})
+	t.mu.Unlock()
+	if changed {
+		t.publish()
+	}
+}
+
+// setMessage sets a message on a node and tells whether that changes anything; the tree
+// is locked.
+func (t *Tree) setMessage(n *node, m message) bool {
 	i := slices.IndexFunc(n.messages, func(have message) bool { return have.EventID == m.EventID })
 	if i >= 0 && n.messages[i].Severity == m.Severity && n.messages[i].Text == m.Text {
-		t.mu.Unlock()
-		return
+		return false
 	}
 	if m.Time.IsZero() {
 		m.Time = now()
 	}
 	n.messages = slices.Clone(n.messages)
 	if i >= 0 {
-		n.messages[i] = message{m, d}
+		n.messages[i] = m
 	} else {
-		n.messages = append(n.messages, message{m, d})
+		n.messages = append(n.messages, m)
 	}
 	t.restate(n)
-	t.mu.Unlock()
-	t.publish()
+	return true
 }
 
 func (t *Tree) clear(d *device, id string, eventIDs ...string) {

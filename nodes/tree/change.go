@@ -24,6 +24,7 @@ const (
 // change is a wish of one caller, done whole or not at all.
 type change struct {
 	ctx    context.Context
+	host   *host         // of the device that wishes it; nil: a person does
 	create []*nodes.Node // branches; Parent of their tops is set
 	remove *string       // id of the top of a branch; nil: nothing is removed
 	edits  []nodes.Edit  // of nodes that are there
@@ -66,6 +67,30 @@ func (t *Tree) Import(ctx context.Context, list []*nodes.Node) error {
 		return nil
 	}
 	return t.change(c)
+}
+
+// discovered creates branches below nodes of a device, as its host's Create.
+func (t *Tree) discovered(ctx context.Context, h *host, list []*nodes.Node) error {
+	if slices.Contains(list, nil) {
+		return t.failed(nodes.Invalid, "create", h.d.id, "a node of the list is missing")
+	}
+	c := &change{ctx: ctx, host: h, create: slices.Clone(list)}
+	if err := c.stale(t); err != nil || len(list) == 0 {
+		return err
+	}
+	err := t.change(c)
+	if err == nil {
+		t.log.Info("nodes created by their device", "node", h.d.id, "nodes", len(c.made))
+	}
+	return err
+}
+
+// stale says that a device has stopped which wishes a change.
+func (c *change) stale(t *Tree) error {
+	if c.host != nil && c.host.closed.Load() {
+		return t.failed(nodes.Gone, "create", c.host.d.id, "the device was stopped meanwhile")
+	}
+	return nil
 }
 
 // Destroy removes a node with everything below it and returns once that is on
@@ -234,12 +259,34 @@ func (p *pending) add(c *change) error {
 	if c.remove != nil {
 		return p.remove(c, *c.remove)
 	}
+	if err := c.stale(p.t); err != nil {
+		return err
+	}
 	was := len(p.order)
 	for _, n := range c.create {
-		if err := p.create(c, n, n.Parent); err != nil {
+		err := p.within(c.host, n.Parent)
+		if err == nil {
+			err = p.create(c, n, n.Parent)
+		}
+		if err != nil {
 			p.undo(was)
 			return err
 		}
+	}
+	return nil
+}
+
+// within checks that a device may create nodes there: only below its own.
+func (p *pending) within(h *host, parent string) error {
+	if h == nil {
+		return nil
+	}
+	n := p.get(parent)
+	for n != nil && n == p.nodes[n.spec.ID] && !n.typ.Connects { // not there yet
+		n = n.parent
+	}
+	if n == nil || n.owner != h.d {
+		return p.t.failed(nodes.NotFound, "create", parent, "no such node below "+h.d.id)
 	}
 	return nil
 }
@@ -334,6 +381,7 @@ func (p *pending) create(c *change, n *nodes.Node, parentID string) error {
 	}
 	made := &node{typ: typ, parent: parent, position: position, changed: p.now,
 		spec: nodes.Spec{ID: id, Name: name, Type: typ.Name, Parent: parentID}, settings: pack(typ, params)}
+	made.controls = len(made.own()) > 0
 	p.nodes[id] = made
 	p.names[place{parentID, name}] = made
 	p.last[parentID] = made

@@ -86,14 +86,6 @@ func own(n *node, d *device) {
 	}
 }
 
-// owns tells whether a node belongs to a device.
-func (t *Tree) owns(d *device, id string) bool {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	n := t.nodes[id]
-	return n != nil && n.owner == d
-}
-
 // end stops the device without waiting.
 func (d *device) end() { d.cancel() }
 
@@ -286,15 +278,7 @@ func (h *host) Clear(id string, eventIDs ...string) {
 
 // Create lets a device make nodes below its own.
 func (h *host) Create(ctx context.Context, branches []*nodes.Node) error {
-	if h.closed.Load() {
-		return nodes.Errorf(nodes.Gone, "create", h.d.t.reference(h.d.id), "the device was stopped meanwhile")
-	}
-	for _, n := range branches {
-		if n != nil && !h.d.t.owns(h.d, n.Parent) {
-			return nodes.Errorf(nodes.NotFound, "create", h.d.t.reference(n.Parent), "no such node below "+h.d.id)
-		}
-	}
-	return h.d.t.Import(ctx, branches)
+	return h.d.t.discovered(ctx, h, branches)
 }
 
 func (h *host) Shelf() nodes.Shelf { return h.d.t.cfg.Store.Shelf(h.d.id) }

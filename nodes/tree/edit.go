@@ -17,6 +17,7 @@ type edited struct {
 	node     *node
 	id, name string
 	settings []setting
+	controls bool
 	position uint64
 	kind     nodes.EventKind // 0: no event, its position or parent's id changes only
 }
@@ -105,7 +106,7 @@ func (n *node) depth() (d int) {
 
 // unchanged is a node that stays as it is.
 func unchanged(n *node) *edited {
-	return &edited{node: n, id: n.spec.ID, name: n.spec.Name, settings: n.settings, position: n.position}
+	return &edited{node: n, id: n.spec.ID, name: n.spec.Name, settings: n.settings, controls: n.controls, position: n.position}
 }
 
 // editOne validates one edit by itself; nil: it changes nothing.
@@ -159,6 +160,7 @@ func (p *pending) editOne(c *nodes.Edit) (*edited, error) {
 	if e.id == n.spec.ID && e.name == n.spec.Name && slices.Equal(e.settings, n.settings) {
 		return nil, nil
 	}
+	e.controls = len(e.as(p).own()) > 0
 	return e, nil
 }
 
@@ -241,7 +243,7 @@ func (p *pending) batchEdits(b *Batch) {
 // as is a copy of the node as it will be.
 func (e *edited) as(p *pending) *node {
 	n := *e.node
-	n.spec.ID, n.spec.Name, n.settings, n.position = e.id, e.name, e.settings, e.position
+	n.spec.ID, n.spec.Name, n.settings, n.controls, n.position = e.id, e.name, e.settings, e.controls, e.position
 	if e.kind == nodes.NodeUpdated {
 		n.changed = p.now
 	}
@@ -271,7 +273,7 @@ func (t *Tree) applyEdits(list []*edited, tell func(*device) *nodes.Change) (end
 		if e.kind == nodes.NodeUpdated {
 			n.changed = t.changed
 		}
-		n.spec.ID, n.spec.Name, n.settings, n.position = e.id, e.name, e.settings, e.position
+		n.spec.ID, n.spec.Name, n.settings, n.controls, n.position = e.id, e.name, e.settings, e.controls, e.position
 		n.spec.Parent = n.parent.spec.ID // the parent came before
 		if n.last.Node != "" {
 			n.last.Node = e.id

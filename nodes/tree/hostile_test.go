@@ -22,6 +22,9 @@ type odd struct {
 	update   func(nodes.Change)
 	interest func([]nodes.Interest)
 	read     func(ctx context.Context, ids []string, yield func(nodes.Reading))
+	set      func(ctx context.Context, list []nodes.Setting, yield func(int, nodes.Outcome))
+	execute  func(ctx context.Context, node, command string, p nodes.Params) error
+	query    func(ctx context.Context, node, command string, p nodes.Params, put nodes.Put) error
 }
 
 func (o *odd) Run(ctx context.Context) error {

@@ -24,6 +24,7 @@ type node struct {
 
 	messages []message // at most one per event id
 	state    nodes.State
+	controls bool // has control parameters of its own
 
 	last     nodes.Reading // Node is empty until there is one
 	at       time.Time     // when the device last answered with values
@@ -34,7 +35,8 @@ type node struct {
 // message is a message and the device that set it; nil: the hub.
 type message struct {
 	nodes.Message
-	from *device
+	from  *device
+	about string // the control parameter concerned, when it is of one
 }
 
 // ref returns the node's reference.
@@ -46,8 +48,8 @@ func (t *Tree) info(n *node, d nodes.Detail) nodes.Info {
 		Ref: t.ref(n), Name: n.spec.Name, Type: n.typ.Name, TypeTitle: n.typ.Title,
 		State: n.state, HasChildren: len(n.children) > 0, ChildrenOrdered: n.typ.Ordered,
 		Readable:     n.typ.Caps&nodes.CanRead != 0,
-		Controllable: n.typ.Caps&nodes.CanControl != 0,
-		HasCommands:  n.typ.Caps&nodes.CanCommand != 0,
+		Controllable: controllable(n),
+		HasCommands:  len(n.typ.Commands) > 0,
 		Sniffable:    n.typ.Caps&nodes.CanSniff != 0,
 		LastChanged:  n.changed,
 	}

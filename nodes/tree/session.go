@@ -39,6 +39,8 @@ type session struct {
 	wishes   []nodes.Interest // to be told
 	told     []nodes.Interest // what it knows
 	toldOnce bool
+	sets     int // calls that have not returned
+	commands int // the same
 }
 
 // delivery is a change on its way to a device.
@@ -174,7 +176,7 @@ func (s *session) guard(f func()) (err error) {
 // panicked describes a panic of the device's adapter.
 func (d *device) panicked(r any) error {
 	d.t.log.Error("adapter panicked", "node", d.id, "panic", r, "stack", string(debug.Stack()))
-	return fmt.Errorf("fault of its adapter: %v", r)
+	return fmt.Errorf("%w: %v", errPanicked, r)
 }
 
 // read asks the device for nodes and returns when it has answered, when the
@@ -265,8 +267,9 @@ func (s *session) isOver() bool {
 }
 
 var (
-	errStopped = errors.New("the device was stopped meanwhile")
-	errGivenUp = errors.New("given up")
+	errStopped  = errors.New("the device was stopped meanwhile")
+	errGivenUp  = errors.New("given up")
+	errPanicked = errors.New("fault of its adapter")
 )
 
 // broke ends the session of a device that cannot go on, and stops it.

@@ -95,6 +95,7 @@ func (t *Tree) load() error {
 		}
 		n := &node{spec: r.Spec, settings: pack(typ, r.Spec.Params), typ: typ, position: r.Position, changed: r.Changed}
 		n.spec.Type, n.spec.Params = typ.Name, nil
+		n.controls = len(n.own()) > 0
 		if strings.HasSuffix(n.spec.ID, n.spec.Name) { // they share the text
 			n.spec.Name = n.spec.ID[len(n.spec.ID)-len(n.spec.Name):]
 		}
