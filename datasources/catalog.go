@@ -1,6 +1,8 @@
 package datasources
 
 import (
+	"log/slog"
+
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/nodes/tree"
 	"github.com/fieldhub/hub/sniffer"
@@ -10,6 +12,10 @@ import (
 // concurrent use. Errors are of type *nodes.Error; a source or node that the
 // caller may not see gives the same NotFound as one that does not exist.
 type Catalog struct {
+	// Log gets a line for each Set, Execute and Query: who, what, and what became of
+	// it, but no secrets. Nil: none. It is set before the catalog is used.
+	Log *slog.Logger
+
 	access *Access
 	tap    func(owner string) *sniffer.Tap
 	trees  []*tree.Tree // in the order in which they are listed

@@ -77,6 +77,9 @@ var calls = map[string]struct {
 		if err == nil {
 			parent := nodes.Ref{Source: ref.Source, ID: ref.ID[:strings.Index(ref.ID, "/")]}
 			_, err = c.Create(ctx, nodes.System, nodes.NewNode{Parent: parent, Type: "unit", Name: ref.ID[len(parent.ID)+1:]})
+			if err == nil {
+				_, err = c.Create(ctx, nodes.System, nodes.NewNode{Parent: ref, Type: "register", Name: "r"})
+			}
 		}
 		return err
 	}},
@@ -93,6 +96,28 @@ var calls = map[string]struct {
 	}},
 	"Move": {need: nodes.Configure, call: func(ctx context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
 		return c.Move(ctx, who, true, []nodes.Ref{ref})
+	}},
+	"Controls": {need: nodes.Control, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		_, err := c.Controls(who, ref)
+		return err
+	}},
+	"Set": {need: nodes.Control, call: func(ctx context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		_, err := c.Set(ctx, who, []nodes.Assignment{{Ref: ref, Name: "r", Value: nodes.Int32(1)}})
+		return err
+	}},
+	"Commands": {call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		_, err := c.Commands(who, ref)
+		return err
+	}},
+	"CommandForm": {need: nodes.Configure, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		_, err := c.CommandForm(who, ref, "Move")
+		return err
+	}},
+	"Execute": {need: nodes.Configure, call: func(ctx context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		return c.Execute(ctx, who, ref, "Move", nil)
+	}},
+	"Query": {need: nodes.Configure, call: func(ctx context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		return c.Query(ctx, who, ref, "Scan", nil, func(nodes.Finding) error { return nil })
 	}},
 	"Sniff": {need: nodes.Listen, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
 		s, err := c.Sniff(who, ref, time.Now().Add(time.Minute))

@@ -143,7 +143,7 @@ func (c *Catalog) seen(who nodes.Caller, info nodes.Info) nodes.Info {
 	r := c.access.Rights(who, info.Ref)
 	info.Readable = info.Readable && r&nodes.Read != 0
 	info.Controllable = info.Controllable && r&nodes.Control != 0
-	info.HasCommands = info.HasCommands && r&nodes.Configure != 0
+	info.HasCommands = info.HasCommands && c.mayRun(r, info.Ref.Source, info.Type)
 	info.Sniffable = info.Sniffable && r&nodes.Listen != 0
 	return info
 }

@@ -45,6 +45,9 @@ type plant struct {
 	taps  map[string]*sniffer.Tap
 	asked []string
 	fail  map[string]bool
+	done  []string // what was set and run
+	bad   float64  // a value that is refused
+	hold  func()   // called between the findings of a query
 }
 
 type line struct{ p *plant }
@@ -90,6 +93,54 @@ func (l *line) Read(_ context.Context, ids []string, yield func(nodes.Reading)) 
 	}
 }
 
+func (p *plant) note(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = append(p.done, text)
+}
+
+func (p *plant) noted() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	text := strings.Join(p.done, "; ")
+	p.done = nil
+	return text
+}
+
+func (l *line) Set(_ context.Context, list []nodes.Setting, yield func(int, nodes.Outcome)) {
+	for i, s := range list {
+		if s.Value.Double() == l.p.bad && l.p.bad != 0 {
+			yield(i, nodes.Outcome{State: nodes.WriteRefused, Err: errors.New("valve stuck")})
+			for i++; i < len(list); i++ {
+				yield(i, nodes.Outcome{State: nodes.WriteSkipped})
+			}
+			return
+		}
+		l.p.note(s.Node + " " + s.Name + "=" + s.Value.String())
+		yield(i, nodes.Outcome{State: nodes.WriteDone})
+	}
+}
+
+func (l *line) Execute(_ context.Context, node, command string, p nodes.Params) error {
+	l.p.note(fmt.Sprint(node, " ", command, " ", p))
+	if p.Int("To") == 9 {
+		return errors.New("end of the rail")
+	}
+	return nil
+}
+
+func (l *line) Query(_ context.Context, node, command string, _ nodes.Params, put nodes.Put) error {
+	for range 3 {
+		if err := put(nodes.QueryStatus(node + " " + command)); err != nil {
+			return err
+		}
+		if l.p.hold != nil {
+			l.p.hold()
+		}
+	}
+	return nil
+}
+
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // reading has a momentary field "v" of noon, and a status "s" of an hour later.
@@ -120,7 +171,7 @@ func person(name string) nodes.Caller {
 // The people of the tests, and what they may do.
 var people = map[string]nodes.Rights{
 	"stranger": 0, "looker": nodes.See, "reader": nodes.See | nodes.Read, "installer": nodes.See | nodes.Configure,
-	"listener": nodes.See | nodes.Listen, "all": nodes.AllRights, "blind": nodes.AllRights &^ nodes.See,
+	"listener": nodes.See | nodes.Listen, "operator": nodes.See | nodes.Control, "all": nodes.AllRights, "blind": nodes.AllRights &^ nodes.See,
 }
 
 // grow starts a catalog of the default source and one called "Other", each with a

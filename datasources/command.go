@@ -1,0 +1,123 @@
+package datasources
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/nodes/tree"
+)
+
+// needed are the rights for a command, beside See.
+func needed(cmd *nodes.Command) nodes.Rights {
+	if cmd.Rights == 0 {
+		return nodes.Configure
+	}
+	return cmd.Rights
+}
+
+// mayRun tells whether somebody with these rights may run one of a type's commands.
+func (c *Catalog) mayRun(r nodes.Rights, source, typ string) bool {
+	for _, t := range c.trees {
+		if t.ID() == source {
+			nt, _ := t.Type(typ)
+			return slices.ContainsFunc(nt.Commands, func(cmd nodes.Command) bool { return needed(&cmd)&^r == 0 })
+		}
+	}
+	return false
+}
+
+// Commands returns the commands and queries of a node that the caller may run.
+func (c *Catalog) Commands(who nodes.Caller, ref nodes.Ref) ([]nodes.Command, error) {
+	t, err := c.node(who, "list commands", ref, 0)
+	if err != nil {
+		return nil, err
+	}
+	list, err := t.Commands(ref.ID)
+	if err != nil {
+		return nil, err
+	}
+	r := c.access.Rights(who, ref.Resolved())
+	return slices.DeleteFunc(list, func(cmd nodes.Command) bool { return needed(&cmd)&^r != 0 }), nil
+}
+
+// CommandForm returns the parameters of a command, with their defaults. A command
+// that the caller may not run is Forbidden.
+func (c *Catalog) CommandForm(who nodes.Caller, ref nodes.Ref, command string) (nodes.Form, error) {
+	t, _, err := c.command(who, "command form", ref, command)
+	if err != nil {
+		return nodes.Form{}, err
+	}
+	return t.CommandForm(ref.ID, command)
+}
+
+// command returns a command that the caller may run, and the tree of its node.
+func (c *Catalog) command(who nodes.Caller, op string, ref nodes.Ref, command string) (*tree.Tree, nodes.Command, error) {
+	t, err := c.node(who, op, ref, 0)
+	if err != nil {
+		return nil, nodes.Command{}, err
+	}
+	cmd, err := t.Command(ref.ID, command)
+	if err != nil {
+		return nil, cmd, err
+	}
+	_, err = c.node(who, op, ref, needed(&cmd))
+	return t, cmd, err
+}
+
+// Execute runs a simple or parametrized command and returns when it is done, or
+// within a second of the end of ctx. Wrong parameters are Invalid, with Fields.
+func (c *Catalog) Execute(ctx context.Context, who nodes.Caller, ref nodes.Ref, command string, p nodes.Params) (err error) {
+	const op = "execute"
+	t, cmd, err := c.command(who, op, ref, command)
+	began := time.Now()
+	defer func() { c.logRun(op, who, ref, &cmd, command, p, began, err) }()
+	if err != nil {
+		return err
+	}
+	return t.Execute(ctx, ref.ID, command, p)
+}
+
+// Query runs a query and hands its findings to put, from the caller's goroutine. It
+// returns when the query is done, when put fails, with that error, or within a
+// second of the end of ctx, which aborts it; put has to heed ctx itself. It ends
+// as Forbidden when the right to run it is taken away.
+func (c *Catalog) Query(ctx context.Context, who nodes.Caller, ref nodes.Ref, command string, p nodes.Params, put nodes.Put) (err error) {
+	const op = "query"
+	t, cmd, err := c.command(who, op, ref, command)
+	began := time.Now()
+	defer func() { c.logRun(op, who, ref, &cmd, command, p, began, err) }()
+	if err != nil {
+		return err
+	}
+	return t.Query(ctx, ref.ID, command, p, func(f nodes.Finding) error {
+		if !c.May(who, nodes.See|needed(&cmd), ref.Resolved()) {
+			return nodes.Errorf(nodes.Forbidden, op, ref, "the right to run this query was taken away")
+		}
+		return put(f)
+	})
+}
+
+// logRun logs who ran what, and how it ended. Strangers are not worth it.
+func (c *Catalog) logRun(op string, who nodes.Caller, ref nodes.Ref, cmd *nodes.Command, command string, p nodes.Params, began time.Time, err error) {
+	if c.Log == nil || !c.Friend(who) {
+		return
+	}
+	var what []string
+	for i := range cmd.Params {
+		d := &cmd.Params[i]
+		if v := p[d.ID]; !v.IsZero() && d.Secret {
+			what = append(what, d.ID+"=…")
+		} else if !v.IsZero() {
+			what = append(what, d.ID+"="+clip(v.String()))
+		}
+	}
+	outcome := "done"
+	if err != nil {
+		outcome = reason(err)
+	}
+	c.Log.Info(op, "caller", who.String(), "node", clip(ref.String()), "command", clip(command),
+		"params", strings.Join(what, " "), "outcome", outcome, "took", time.Since(began).Round(time.Millisecond))
+}
