@@ -95,6 +95,7 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 		return err
 	}
 	h.cat = datasources.New(h.access, h.set.Tap, h.tree)
+	h.cat.Log = h.log
 	extensions := xmppface.Extensions(
 		xmppface.Program{Name: "hub", Product: "hub", Version: release(), OS: runtime.GOOS},
 		xmppface.Backends{Catalog: h.cat, Owner: h, Log: h.log})
