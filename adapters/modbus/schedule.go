@@ -81,14 +81,29 @@ func (d *device) replan(u *unit) {
 	}
 }
 
+// slots is how many times within an interval (a second at most) there are at which
+// blocks begin, and shortestSlot the shortest distance of two.
+const (
+	slots        = 10
+	shortestSlot = 10 * time.Millisecond
+)
+
 // stagger gives a new block its times: the first soon, within a second, so that
 // there is a value; then a phase of its own within the interval, so that blocks
-// do not come in bunches. The golden ratio spreads any number of them evenly.
+// do not come in bunches. The golden ratio spreads any number of them evenly. The
+// times are those of slots, the same for all lines: what is due in one is done in
+// one go, since to wake up costs more than a request.
 func (d *device) stagger(b *block, now time.Time, tried bool) {
 	_, d.phase = math.Modf(d.phase + 0.6180339887498949)
-	at := func(span time.Duration) time.Time { return now.Add(time.Duration(d.phase * float64(span))) }
+	soon := min(b.every, time.Second)
+	slot := max(shortestSlot, soon/slots)
+	at := func(span time.Duration) time.Time {
+		return now.Add(time.Duration(d.phase * float64(span))).Truncate(slot)
+	}
 	b.anchor = at(b.every)
-	b.next = at(min(b.every, time.Second))
+	if b.next = at(soon); b.next.Before(now) {
+		b.next = now
+	}
 	if tried {
 		b.next = now.Add(b.every)
 	}
