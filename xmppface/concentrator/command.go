@@ -47,7 +47,7 @@ func (s *Server) getNodeCommands(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.commands.Commands(c.who, r)
+	list, err := s.backend.Commands(c.who, r)
 	if err != nil {
 		return nil, err
 	}
@@ -121,14 +121,14 @@ func (s *Server) named(c *call) (*invocation, error) {
 	if id == "" {
 		return nil, invalid("<" + clip(c.Payload.Name.Local) + "/> names no command; write one of those that getNodeCommands lists")
 	}
-	list, err := s.commands.Commands(c.who, r)
+	list, err := s.backend.Commands(c.who, r)
 	if err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(list, func(cmd nodes.Command) bool { return cmd.ID == id })
 	if i < 0 {
 		// The backend knows whether it is unknown or not permitted.
-		if _, err := s.commands.CommandForm(c.who, r, id); err != nil {
+		if _, err := s.backend.CommandForm(c.who, r, id); err != nil {
 			return nil, err
 		}
 		return nil, nodes.Errorf(nodes.NotFound, "", nodes.Ref{}, "the node has no command "+clip(id)+"; getNodeCommands lists those it has")
@@ -137,7 +137,7 @@ func (s *Server) named(c *call) (*invocation, error) {
 }
 
 func (s *Server) commandForm(c *call, in *invocation) (*nodes.Form, error) {
-	f, err := s.commands.CommandForm(c.who, in.ref, in.command.ID)
+	f, err := s.backend.CommandForm(c.who, in.ref, in.command.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -242,14 +242,9 @@ func (s *Server) execute(ctx context.Context, came time.Time, c *call, in *invoc
 	}
 	ctx, cancel := context.WithDeadline(ctx, came.Add(CommandTime))
 	defer cancel()
-	err := s.commands.Execute(ctx, c.who, in.ref, in.command.ID, in.params)
-	if err != nil {
-		s.log.Info("command failed", "node", in.ref.String(), "command", in.command.ID, "by", c.who.String(), "err", err)
-		if errors.Is(err, context.DeadlineExceeded) && nodes.KindOf(err) == nodes.Internal {
-			return errOutcome
-		}
-		return in.failure(err)
+	err := s.backend.Execute(ctx, c.who, in.ref, in.command.ID, in.params)
+	if errors.Is(err, context.DeadlineExceeded) && nodes.KindOf(err) == nodes.Internal {
+		return errOutcome
 	}
-	s.log.Info("command executed", "node", in.ref.String(), "command", in.command.ID, "by", c.who.String())
-	return nil
+	return in.failure(err)
 }

@@ -75,20 +75,6 @@ func TestReadCommands(t *testing.T) {
 	}
 }
 
-// A backend without commands says so.
-func TestNoCommands(t *testing.T) {
-	f := newFake()
-	s := New(struct{ Backend }{f}, quiet)
-	c := &Client{To: exttest.ServerJID}
-	c.Link = exttest.Pair(t, s, c)
-	if _, err := c.Commands(t.Context(), nodes.In("GW")); nodes.KindOf(err) != nodes.Unsupported {
-		t.Errorf("commands: %v", err)
-	}
-	if err := c.Execute(t.Context(), nodes.In("GW"), "Reconnect", nil); nodes.KindOf(err) != nodes.Unsupported {
-		t.Errorf("execute: %v", err)
-	}
-}
-
 func reconnect(node string) string {
 	return op("executeNodeCommand", "id='"+node+"' command='Reconnect'", "")
 }

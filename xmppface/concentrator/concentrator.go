@@ -53,13 +53,6 @@ type Backend interface {
 	// Create tells wrong parameters in its error's Fields.
 	Create(ctx context.Context, c nodes.Caller, n nodes.NewNode) (nodes.Info, error)
 	Destroy(ctx context.Context, c nodes.Caller, ref nodes.Ref) error
-	Sniff(c nodes.Caller, ref nodes.Ref, expires time.Time) (*sniffer.Subscription, error)
-	May(c nodes.Caller, r nodes.Rights, ref nodes.Ref) bool
-}
-
-// Commander is the part of a backend that runs commands. Only Execute and Query
-// block, until they are done or their context ends.
-type Commander interface {
 	// Commands returns those that the caller may run.
 	Commands(c nodes.Caller, ref nodes.Ref) ([]nodes.Command, error)
 	// CommandForm is Forbidden for a command that the caller may not run.
@@ -67,15 +60,17 @@ type Commander interface {
 	// Execute runs a simple or parametrized command. It tells wrong parameters in
 	// its error's Fields; those left out get their default.
 	Execute(ctx context.Context, c nodes.Caller, ref nodes.Ref, command string, p nodes.Params) error
-	// Query runs a query, and hands over what it finds, in order, one at a time.
+	// Query runs a query and hands over what it finds, in order, one at a time. It
+	// ends when the caller loses the right to run it, and with the error of put.
 	Query(ctx context.Context, c nodes.Caller, ref nodes.Ref, command string, p nodes.Params, put nodes.Put) error
+	Sniff(c nodes.Caller, ref nodes.Ref, expires time.Time) (*sniffer.Subscription, error)
+	May(c nodes.Caller, r nodes.Rights, ref nodes.Ref) bool
 }
 
 // Server is the hub's end: an [ext.Extension] that keeps sniffers for its peers and
 // runs their queries.
 type Server struct {
 	backend    Backend
-	commands   Commander
 	log        *slog.Logger
 	operations map[string]operation
 	names      []string // of the operations, in the order of the tables
@@ -97,9 +92,6 @@ func New(b Backend, log *slog.Logger) *Server {
 		lanes:      make(map[laneOf]*lane),
 		sniffers:   make(map[string]*listening),
 		queries:    make(map[queryKey]*query),
-	}
-	if s.commands, _ = b.(Commander); s.commands == nil {
-		s.commands = noCommands{}
 	}
 	for _, op := range operations() {
 		s.operations[op.name] = op
@@ -126,25 +118,4 @@ func (s *Server) Running() bool { return s.workers.Running() }
 func (s *Server) Gone(l ext.Link, jid string) {
 	s.endSniffers(l, jid)
 	s.endQueries(l, jid)
-}
-
-// noCommands stands in for a backend without commands.
-type noCommands struct{}
-
-var errNoCommands = nodes.Errorf(nodes.Unsupported, "", nodes.Ref{}, "this hub runs no commands")
-
-func (noCommands) Commands(nodes.Caller, nodes.Ref) ([]nodes.Command, error) {
-	return nil, errNoCommands
-}
-
-func (noCommands) CommandForm(nodes.Caller, nodes.Ref, string) (nodes.Form, error) {
-	return nodes.Form{}, errNoCommands
-}
-
-func (noCommands) Execute(context.Context, nodes.Caller, nodes.Ref, string, nodes.Params) error {
-	return errNoCommands
-}
-
-func (noCommands) Query(context.Context, nodes.Caller, nodes.Ref, string, nodes.Params, nodes.Put) error {
-	return errNoCommands
 }

@@ -34,8 +34,8 @@
 //     queryMessage of type Exception with the reason and then queryAborted, so that
 //     what is incomplete does not look done. Tables and sections that are open then are
 //     closed before. Ids are each client's own; the same id while a query runs is a
-//     conflict. A query ends when its client goes offline, takes nothing for
-//     [MaxStall], or loses the right to run it.
+//     conflict. A query ends when its client goes offline or takes nothing for
+//     [MaxStall].
 //   - A newObject cannot be sent in parts: one above [MaxObject] is left out, with a
 //     message of type Error. Its contentType has no parameters, since clients find no
 //     decoder for one that has; the name of the file is the header of a section

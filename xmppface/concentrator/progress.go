@@ -93,7 +93,7 @@ func (s *Server) runQuery(hub context.Context, c *call, q *query) {
 	start := time.Now()
 	done := make(chan error, 1)
 	go func() {
-		done <- s.commands.Query(ctx, q.who, q.ref, command, q.in.params, func(f nodes.Finding) error { return q.put(ctx, f) })
+		done <- s.backend.Query(ctx, q.who, q.ref, command, q.in.params, func(f nodes.Finding) error { return q.put(ctx, f) })
 	}()
 	// It may fail before it has found anything.
 	var err error
@@ -114,13 +114,11 @@ func (s *Server) runQuery(hub context.Context, c *call, q *query) {
 		return
 	}
 	s.finish(c, nil, nil)
-	s.log.Info("query started", "node", q.ref.String(), "command", command, "by", q.who.String())
-
-	out := &progress{server: s, query: q}
+	out := &progress{query: q}
 	rest := append([]byte("<queryStarted/>"), found...)
 	for !ended {
 		if len(rest) > 0 && ctx.Err() == nil {
-			if why := out.send(ctx, rest); why == nil {
+			if why := out.send(ctx, rest, MaxStall); why == nil {
 				rest = nil
 			} else {
 				q.end(why)
@@ -135,7 +133,7 @@ func (s *Server) runQuery(hub context.Context, c *call, q *query) {
 	}
 	why := context.Cause(ctx)
 	out.finish(hub, rest, err, why)
-	s.log.Info("query ended", "node", q.ref.String(), "command", command, "by", q.who.String(),
+	s.log.Debug("query ended", "node", q.ref.String(), "command", command, "by", q.who.String(),
 		"took", time.Since(start).Round(time.Millisecond), "messages", out.number, "err", err, "why", why)
 }
 
@@ -166,25 +164,12 @@ func (q *query) await(ctx context.Context, done <-chan error) (found []byte, end
 
 // progress numbers and sends the messages of a query.
 type progress struct {
-	server *Server
 	query  *query
 	number int // of the last message
 }
 
 // send sends a message with these elements. The error is why the query ends.
-func (p *progress) send(ctx context.Context, elements []byte) error {
-	q := p.query
-	need := q.in.command.Rights
-	if need == 0 {
-		need = nodes.Configure
-	}
-	if !p.server.backend.May(q.who, nodes.See|need, q.ref) {
-		return errWithdrawn
-	}
-	return p.tell(ctx, elements, MaxStall)
-}
-
-func (p *progress) tell(ctx context.Context, elements []byte, most time.Duration) error {
+func (p *progress) send(ctx context.Context, elements []byte, most time.Duration) error {
 	q := p.query
 	b := append(make([]byte, 0, len(q.head)+len(elements)+64), q.head...)
 	b = append(strconv.AppendInt(b, int64(p.number+1), 10), "'>"...)
@@ -207,7 +192,7 @@ func (p *progress) tell(ctx context.Context, elements []byte, most time.Duration
 func (p *progress) finish(hub context.Context, rest []byte, err, why error) {
 	q, most, reason := p.query, MaxStall, ""
 	q.mu.Lock()
-	complete := err == nil && !q.missed && why != errWithdrawn
+	complete := err == nil && !q.missed
 	end := q.report.close(nil)
 	q.mu.Unlock()
 	stopping := hub.Err() != nil
@@ -218,8 +203,6 @@ func (p *progress) finish(hub context.Context, rest []byte, err, why error) {
 	case why == errPeerGone:
 		return
 	case complete, why == errAborted:
-	case why == errWithdrawn:
-		reason, rest = "The query was ended: "+why.Error()+".", nil
 	case why == errSlow:
 		reason, most = "The query was ended: "+why.Error()+".", farewell
 	case stopping:
@@ -238,10 +221,10 @@ func (p *progress) finish(hub context.Context, rest []byte, err, why error) {
 		end = append(end, "<queryAborted/>"...)
 	}
 	if len(rest)+len(end) > maxPart {
-		if p.tell(hub, rest, most) != nil {
+		if p.send(hub, rest, most) != nil {
 			return
 		}
 		rest = nil
 	}
-	_ = p.tell(hub, append(rest, end...), most) // who went meanwhile needs no end
+	_ = p.send(hub, append(rest, end...), most) // who went meanwhile needs no end
 }

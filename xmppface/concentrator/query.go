@@ -60,10 +60,9 @@ type query struct {
 
 // Why a query ends before it is done.
 var (
-	errAborted   = errors.New("aborted by who asked")
-	errPeerGone  = errors.New("who asked went offline")
-	errSlow      = errors.New("the receiver took nothing for " + MaxStall.String())
-	errWithdrawn = errors.New("the right to run it was withdrawn")
+	errAborted  = errors.New("aborted by who asked")
+	errPeerGone = errors.New("who asked went offline")
+	errSlow     = errors.New("the receiver took nothing for " + MaxStall.String())
 )
 
 func (s *Server) executeNodeQuery(c *call) error {

@@ -339,10 +339,6 @@ func TestQueryEnds(t *testing.T) {
 		{"stop", func(t *testing.T, f *fake, s *Server, r *recorder, stop func()) {
 			stop()
 		}, "tableDone endSection queryMessage queryAborted", "The hub is stopping."},
-		{"right withdrawn", func(t *testing.T, f *fake, s *Server, r *recorder, _ func()) {
-			f.allow(ops, nodes.See)
-			f.hold <- struct{}{}
-		}, "tableDone endSection queryMessage queryAborted", "The query was ended: the right to run it was withdrawn."},
 		{"stalled", func(t *testing.T, f *fake, s *Server, r *recorder, _ func()) {
 			r.mu.Lock()
 			r.block = make(chan struct{})
