@@ -67,6 +67,10 @@ type Host interface {
 	// device learns of them by Update as of any others. It must not be called from
 	// Run, Update or Interest. The error's Ref names the first node that is wrong.
 	Create(ctx context.Context, branches []*Node) error
+	// Node returns a node of the subtree with everything below it, as it is configured
+	// now, with defaults filled in; false when there is none. The copy is the caller's,
+	// but for the Params, which are read-only.
+	Node(id string) (*Node, bool)
 	// Shelf is a small store of the device's own that survives restarts: counters,
 	// learned limits.
 	Shelf() Shelf

@@ -18,6 +18,7 @@ import (
 // breaks the contract is kept as a problem. Safe for concurrent use.
 type Host struct {
 	subtree map[string]bool // nil: anything
+	root    *nodes.Node     // may be nil
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed and replaced at each call of the device
@@ -42,6 +43,7 @@ func NewHost(n *nodes.Node) *Host {
 		count: make(map[string]int), messages: make(map[string]map[string]nodes.Message),
 	}
 	if n != nil {
+		h.root = clone(n)
 		h.subtree = make(map[string]bool)
 		n.Walk(func(n *nodes.Node) bool { h.subtree[n.ID] = true; return true })
 	}
@@ -120,8 +122,41 @@ func (h *Host) Create(_ context.Context, branches []*nodes.Node) error {
 	for _, n := range branches {
 		h.created = append(h.created, n)
 		h.adopt(n, n.Parent)
+		if p := h.find(n.Parent); p != nil {
+			p.Children = append(p.Children, clone(n))
+		}
 	}
 	return nil
+}
+
+// Node implements [nodes.Host]: of what the host was made with, and what was created.
+func (h *Host) Node(id string) (*nodes.Node, bool) {
+	defer h.enter("Node")()
+	n := h.find(id)
+	if n == nil {
+		return nil, false
+	}
+	return clone(n), true
+}
+
+func (h *Host) find(id string) (found *nodes.Node) {
+	if h.root != nil {
+		h.root.Walk(func(n *nodes.Node) bool {
+			if n.ID == id {
+				found = n
+			}
+			return found == nil
+		})
+	}
+	return found
+}
+
+func clone(n *nodes.Node) *nodes.Node {
+	out := &nodes.Node{Spec: n.Spec}
+	for _, c := range n.Children {
+		out.Children = append(out.Children, clone(c))
+	}
+	return out
 }
 
 func (h *Host) adopt(n *nodes.Node, parent string) {

@@ -64,3 +64,18 @@ func TestShelf(t *testing.T) {
 		t.Errorf("got %q, c is there: %v", got, ok)
 	}
 }
+
+// The host knows the nodes of the device, with those that it created.
+func TestHostNode(t *testing.T) {
+	h := NewHost(&nodes.Node{Spec: nodes.Spec{ID: "gw"}, Children: []*nodes.Node{{Spec: nodes.Spec{ID: "gw/u", Parent: "gw"}}}})
+	if err := h.Create(t.Context(), []*nodes.Node{{Spec: nodes.Spec{Name: "r", Parent: "gw/u"}}}); err != nil {
+		t.Fatal(err)
+	}
+	n, ok := h.Node("gw/u")
+	if !ok || len(n.Children) != 1 || n.Children[0].ID != "gw/u/r" {
+		t.Errorf("got %+v, %v", n, ok)
+	}
+	if _, ok := h.Node("other"); ok {
+		t.Error("a node that is not there is found")
+	}
+}

@@ -281,6 +281,18 @@ func (h *host) Create(ctx context.Context, branches []*nodes.Node) error {
 	return h.d.t.discovered(ctx, h, branches)
 }
 
+// Node returns a node of the device with what is below it.
+func (h *host) Node(id string) (*nodes.Node, bool) {
+	t := h.d.t
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	n := t.nodes[id]
+	if n == nil || n.owner != h.d || h.closed.Load() {
+		return nil, false
+	}
+	return n.export(func(n *node) bool { return n.typ.Connects }), true
+}
+
 func (h *host) Shelf() nodes.Shelf { return h.d.t.cfg.Store.Shelf(h.d.id) }
 
 func (h *host) Log() *slog.Logger { return h.log }
