@@ -102,6 +102,12 @@ func setFlag(f *nodes.Field, name string) {
 	}
 }
 
+// ParseValue reads the value of a field element of that name (b, i, l, q, d, dt, dr,
+// t, s, e) with its unit or enumeration type, as [Element.Fields] does.
+func ParseValue(name, text, unit, enum string) (nodes.Value, bool) {
+	return parseField(name, text, unit, enum)
+}
+
 // parseField reads the value of a field element of that name.
 func parseField(name, s, unit, enum string) (nodes.Value, bool) {
 	if name == "s" {
