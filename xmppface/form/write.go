@@ -25,6 +25,11 @@ func AppendWrong(b []byte, f *nodes.Form, submitted Texts, wrong map[string]stri
 	return appendForm(b, f, submitted, wrong, false)
 }
 
+// AppendControlWrong is AppendWrong for a form of [AppendControl].
+func AppendControlWrong(b []byte, f *nodes.Form, submitted Texts, wrong map[string]string) []byte {
+	return appendForm(b, f, submitted, wrong, true)
+}
+
 // What of a wrong submission is shown again at most, so that the answer to any
 // request that was small enough is small enough too.
 const (
