@@ -5,6 +5,7 @@ import (
 
 	"github.com/fieldhub/hub/datasources"
 	"github.com/fieldhub/hub/xmppface/concentrator"
+	"github.com/fieldhub/hub/xmppface/control"
 	"github.com/fieldhub/hub/xmppface/disco"
 	"github.com/fieldhub/hub/xmppface/events"
 	"github.com/fieldhub/hub/xmppface/ext"
@@ -41,6 +42,7 @@ func Extensions(p Program, b Backends) []ext.Extension {
 		concentrator.New(b.Catalog, b.Log),
 		sensordata.New(b.Catalog, b.Log),
 		events.New(b.Catalog, b.Log),
+		control.New(b.Catalog, b.Log),
 		synchronization.New(""),
 		owner.New(b.Owner),
 	}
