@@ -20,7 +20,7 @@ const setTime = time.Minute
 
 // own returns the node's own control parameters; none when its adapter panics.
 func (n *node) own() []nodes.Param {
-	if n.typ.Controls == nil {
+	if n.typ.Controls == nil { // most types
 		return nil
 	}
 	s := n.configured()
@@ -28,6 +28,9 @@ func (n *node) own() []nodes.Param {
 }
 
 func ownControls(typ *nodes.Type, s *nodes.Spec) (list []nodes.Param) {
+	if typ.Controls == nil {
+		return nil
+	}
 	defer func() {
 		if recover() != nil {
 			list = nil

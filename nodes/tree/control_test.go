@@ -68,6 +68,8 @@ var workTypes = []nodes.Type{
 				return []nodes.Param{{ID: s.Name, Kind: nodes.KindEnum, Options: []nodes.Option{{Value: "on"}, {Value: "off"}}}}
 			case "secret":
 				return []nodes.Param{{ID: s.Name, Kind: nodes.KindString, Secret: true}}
+			case "free":
+				return []nodes.Param{{ID: s.Name, Kind: nodes.KindInt64}}
 			case "fixed":
 				return []nodes.Param{{ID: s.Name, Kind: nodes.KindBool, ReadOnly: true}}
 			}

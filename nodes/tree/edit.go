@@ -160,7 +160,7 @@ func (p *pending) editOne(c *nodes.Edit) (*edited, error) {
 	if e.id == n.spec.ID && e.name == n.spec.Name && slices.Equal(e.settings, n.settings) {
 		return nil, nil
 	}
-	e.controls = len(e.as(p).own()) > 0
+	e.controls = len(ownControls(n.typ, &nodes.Spec{ID: e.id, Name: e.name, Type: n.typ.Name, Parent: n.spec.Parent, Params: params})) > 0
 	return e, nil
 }
 
