@@ -79,7 +79,7 @@ func (f *fake) params(id string) []nodes.Param {
 var day = time.Date(2026, 11, 23, 9, 30, 15, 250e6, time.UTC)
 
 // values are of all kinds, in the order of the kinds.
-var values = []nodes.Value{nodes.Bool(true), nodes.Int32(-7), nodes.Int64(1 << 40), nodes.Quantity(23.5, 2, ""), nodes.String("a <b> & \"c\" 'd'\n"),
+var values = []nodes.Value{nodes.Bool(true), nodes.Int32(-7), nodes.Int64(1 << 40), nodes.Quantity(23.5, 2, ""), nodes.String("a <b> & \"c\" 'd'"),
 	nodes.Enum("Hand", "Mode"), nodes.Date(day), nodes.DateTime(day), nodes.TimeOfDay(9*time.Hour + 30*time.Minute + 250*time.Millisecond),
 	nodes.Duration(14, 90*time.Second), nodes.Color(255, 128, 0, 64)}
 
