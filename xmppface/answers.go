@@ -142,7 +142,8 @@ func (t *sets) enter(now time.Time, from, id string, payload *wire.Element) (ent
 }
 
 // settle notes the answer and returns how many repetitions wait for it. An error
-// that says "try again" is not kept.
+// that says "try again" is not kept, unless it leaves open what was done: a
+// repetition that was under way must not do it once more.
 func (t *sets) settle(now time.Time, e *set, payload []byte, err *ext.StanzaError) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -152,7 +153,7 @@ func (t *sets) settle(now time.Time, e *set, payload []byte, err *ext.StanzaErro
 	e.waiting = 0
 	switch {
 	case e.dropped:
-	case err != nil && err.Type == "wait":
+	case err != nil && err.Type == "wait" && err.Condition != "remote-server-timeout":
 		t.drop(e)
 	default:
 		t.bytes += len(e.payload)

@@ -363,6 +363,15 @@ func testRepeatedSets(t *testing.T, srv xmpptest.Server) {
 	send("set", "3", "a")
 	count(1, "after 'try again'")
 	<-requests
+	// One that leaves open what was done is.
+	collect("4")
+	send("set", "4", "a")
+	(<-requests).Fail(nodes.Errorf(nodes.Timeout, "", nodes.Ref{}, "outcome unknown"))
+	expect("error")
+	collect("4")
+	send("set", "4", "a")
+	expect("error")
+	count(0, "after 'outcome unknown'")
 	// Nothing is kept for whom went offline.
 	hub.sets.forget(client.Self())
 	send("set", "1", "a")
