@@ -228,13 +228,15 @@ func record(got *[]string, mu *sync.Mutex) func(id string, nth int, o *odd) erro
 	return func(id string, _ int, o *odd) error {
 		o.set = func(_ context.Context, list []nodes.Setting, yield func(int, nodes.Outcome)) {
 			text := id + ":"
-			for i, s := range list {
+			for _, s := range list {
 				text += fmt.Sprintf(" %s %s=%v %s;", s.Node, s.Name, s.Value, s.Value.Kind())
+			}
+			mu.Lock() // before the last outcome: then nobody waits any more
+			*got = append(*got, text)
+			mu.Unlock()
+			for i, s := range list {
 				yield(i, nodes.Outcome{State: nodes.WriteVerified, Value: s.Value})
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			*got = append(*got, text)
 		}
 		return nil
 	}
@@ -252,6 +254,8 @@ func TestSet(t *testing.T) {
 		t.Fatalf("got %s, %v", states(out), err)
 	}
 	want := []string{"M: M/P/b b=1 int32; M/P/a a=2 int32;", "N: N/P/a a=3 int32;", "M: M/P/a a=4 int32; M/P/a a=5 int32;"}
+	mu.Lock()
+	defer mu.Unlock()
 	if !slices.Equal(got, want) {
 		t.Errorf("devices got %q,\nwant %q", got, want)
 	}
