@@ -35,7 +35,7 @@ var rooms = []room{
 	{"sniffer", nil, nil},
 	{"adapters", []string{"nodes", "nodes/param", "nodes/units", "sniffer"}, nil},
 	{"adapters/adaptertest", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "adapters"}, []string{"go.uber.org/goleak"}},
-	{"adapters/modbus", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "adapters"}, []string{"github.com/goburrow/"}},
+	{"adapters/modbus", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "adapters"}, []string{"github.com/goburrow/", "golang.org/x/sys"}},
 	{"adapters/mqtt", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "adapters"}, []string{"github.com/eclipse/paho.mqtt.golang", "github.com/tidwall/gjson", "github.com/mochi-mqtt/"}},
 	{"adapters/gpio", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "adapters"}, []string{"periph.io/", "golang.org/x/sys"}},
 	{"datasources", []string{"nodes/...", "sniffer"}, nil},

@@ -37,7 +37,7 @@ func BenchmarkBareGoburrow(b *testing.B) {
 // The same through our line, with a tap as every device has one.
 func BenchmarkTransport(b *testing.B) {
 	p := newPool(quick)
-	l := p.acquire("127.0.0.1", benchServer(b))
+	l := p.acquire(networkEndpoint(kindTCP, "127.0.0.1", benchServer(b)))
 	defer p.release(l)
 	c := &call{ctx: b.Context(), timeout: time.Second, unit: 1, node: "plc/1", tap: sniffer.NewTap()}
 	r := wire.ReadRequest{Table: wire.HoldingRegister, First: 0, Count: 10}

@@ -182,9 +182,9 @@ func (d *device) reconfigure(cfg gatewayConfig) bool {
 	}
 	old := d.cfg
 	d.cfg = cfg
-	if old.host != cfg.host || old.port != cfg.port {
+	if old.endpoint != cfg.endpoint {
 		d.lines.release(d.line)
-		d.line = d.lines.acquire(cfg.host, cfg.port)
+		d.line = d.lines.acquire(cfg.endpoint)
 		d.up()
 		for _, u := range d.units {
 			d.recovered(u)

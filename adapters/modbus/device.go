@@ -97,8 +97,8 @@ func open(e adapters.Env, lines *pool, t timing) (nodes.Device, error) {
 		ended: make(chan struct{}),
 		cfg:   readGateway(&e.Node.Spec), points: make(map[string]*point),
 	}
-	if d.cfg.host == "" || d.cfg.port == 0 || d.cfg.timeout <= 0 || d.cfg.interval <= 0 {
-		return nil, nodes.Errorf(nodes.Invalid, "open", nodes.In(d.id), "Host, Port, Timeout and PollInterval are needed")
+	if d.cfg.endpoint.addr == "" || d.cfg.timeout <= 0 || d.cfg.interval <= 0 {
+		return nil, nodes.Errorf(nodes.Invalid, "open", nodes.In(d.id), "its address, Timeout and PollInterval are needed")
 	}
 	e.Node.Walk(func(n *nodes.Node) bool {
 		if n != e.Node {
@@ -111,7 +111,7 @@ func open(e adapters.Env, lines *pool, t timing) (nodes.Device, error) {
 
 // Run implements [nodes.Device].
 func (d *device) Run(ctx context.Context) error {
-	d.line = d.lines.acquire(d.cfg.host, d.cfg.port)
+	d.line = d.lines.acquire(d.cfg.endpoint)
 	defer func() {
 		close(d.ended)
 		d.lines.release(d.line)

@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -40,3 +41,15 @@ type answerError struct{ err error }
 
 func (e *answerError) Error() string { return "wrong answer: " + e.err.Error() }
 func (e *answerError) Unwrap() error { return e.err }
+
+// damagedError says that something came that is no sound frame.
+type damagedError struct{ err error }
+
+func (e *damagedError) Error() string { return e.err.Error() }
+func (e *damagedError) Unwrap() error { return e.err }
+
+// sent tells whether a request that failed may have reached the device.
+func sent(c *call, err error) bool {
+	var down *downError
+	return err != nil && !errors.As(err, &down) && !c.sent.IsZero()
+}

@@ -39,13 +39,13 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(wire.ADU{Transaction: 1, Unit: 1, Function: 0x83}.Append(nil))
 	f.Add([]byte{0, 1, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		k := &tcpLink{addr: "fuzz", pause: pause{time.Hour, time.Hour}}
+		k := &tcpLink{redial: redial{addr: "fuzz", pause: pause{time.Hour, time.Hour}}}
 		k.conn = &canned{in: bytes.NewReader(stream)}
 		k.in = bufio.NewReaderSize(k.conn, 2*wire.MaxADU)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		c := &call{ctx: ctx, timeout: time.Hour, unit: 1}
-		err := newLine(k).read(c, wire.ReadRequest{Table: wire.HoldingRegister, First: 0, Count: 2})
+		err := newLine(networkEndpoint(kindTCP, "fuzz", 1), k).read(c, wire.ReadRequest{Table: wire.HoldingRegister, First: 0, Count: 2})
 		if err != nil {
 			return
 		}

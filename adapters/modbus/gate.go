@@ -5,26 +5,32 @@ import (
 	"sync"
 )
 
-// gate is a lock with two queues: whoever somebody waits for passes before
-// whoever polls.
+// priority is who passes first where several wait for a line.
+type priority uint8
+
+const (
+	polling priority = iota // nobody waits for it
+	reading                 // somebody waits for values
+	writing                 // somebody sets something
+	priorities
+)
+
+// gate is a lock with a queue for each priority.
 type gate struct {
 	mu      sync.Mutex
 	busy    bool
-	waiting [2][]chan struct{} // urgent first
+	waiting [priorities][]chan struct{}
 }
 
 // enter waits for the gate. It fails only when ctx ends first.
-func (g *gate) enter(ctx context.Context, urgent bool) error {
+func (g *gate) enter(ctx context.Context, p priority) error {
 	g.mu.Lock()
 	if !g.busy {
 		g.busy = true
 		g.mu.Unlock()
 		return nil
 	}
-	queue := &g.waiting[1]
-	if urgent {
-		queue = &g.waiting[0]
-	}
+	queue := &g.waiting[p]
 	ready := make(chan struct{})
 	*queue = append(*queue, ready)
 	g.mu.Unlock()
@@ -50,10 +56,10 @@ func (g *gate) enter(ctx context.Context, urgent bool) error {
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i := range g.waiting {
-		if q := g.waiting[i]; len(q) > 0 {
+	for p := len(g.waiting) - 1; p >= 0; p-- {
+		if q := g.waiting[p]; len(q) > 0 {
 			close(q[0])
-			g.waiting[i] = q[1:]
+			g.waiting[p] = q[1:]
 			return
 		}
 	}

@@ -94,7 +94,7 @@ func TestLineFaults(t *testing.T) {
 				u.SetWords(wire.HoldingRegister, i, uint16(100+i))
 			}
 			p := newPool(quick)
-			l := p.acquire("127.0.0.1", serve(t, s))
+			l := p.acquire(networkEndpoint(kindTCP, "127.0.0.1", serve(t, s)))
 			defer p.release(l)
 			c := &call{ctx: t.Context(), timeout: 100 * time.Millisecond, unit: 1}
 			ask := func(first int) error {
@@ -138,7 +138,7 @@ func TestLineReplacesDeafConnection(t *testing.T) {
 	s := modbustest.NewServer()
 	u := s.Unit(1)
 	p := newPool(quick)
-	l := p.acquire("127.0.0.1", serve(t, s))
+	l := p.acquire(networkEndpoint(kindTCP, "127.0.0.1", serve(t, s)))
 	defer p.release(l)
 	c := &call{ctx: t.Context(), timeout: 20 * time.Millisecond, unit: 1}
 	r := wire.ReadRequest{Table: wire.Coil, First: 0, Count: 1}
@@ -170,7 +170,7 @@ func TestLineDownAndBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newPool(quick)
-	l := p.acquire("127.0.0.1", portOf(t, addr))
+	l := p.acquire(networkEndpoint(kindTCP, "127.0.0.1", portOf(t, addr)))
 	defer p.release(l)
 	c := &call{ctx: t.Context(), timeout: time.Second, unit: 1}
 	r := wire.ReadRequest{Table: wire.Coil, First: 0, Count: 1}
@@ -202,7 +202,7 @@ func TestLineCancelled(t *testing.T) {
 	s := modbustest.NewServer()
 	u := s.Unit(1)
 	p := newPool(quick)
-	l := p.acquire("127.0.0.1", serve(t, s))
+	l := p.acquire(networkEndpoint(kindTCP, "127.0.0.1", serve(t, s)))
 	defer p.release(l)
 	r := wire.ReadRequest{Table: wire.Coil, First: 0, Count: 1}
 	u.SetFault(modbustest.Fault{Silent: true, Times: 1})
@@ -222,8 +222,8 @@ func TestLineCancelled(t *testing.T) {
 
 func TestPoolShares(t *testing.T) {
 	p := newPool(quick)
-	a, b := p.acquire("PLC", 502), p.acquire("plc", 502)
-	other := p.acquire("plc", 503)
+	a, b := p.acquire(networkEndpoint(kindTCP, "PLC", 502)), p.acquire(networkEndpoint(kindTCP, "plc", 502))
+	other := p.acquire(networkEndpoint(kindTCP, "plc", 503))
 	if a != b || a == other {
 		t.Error("one line for each address: it is not so")
 	}
@@ -241,13 +241,13 @@ func TestPoolShares(t *testing.T) {
 func TestGateLetsUrgentPass(t *testing.T) {
 	var g gate
 	ctx := t.Context()
-	if err := g.enter(ctx, false); err != nil {
+	if err := g.enter(ctx, polling); err != nil {
 		t.Fatal(err)
 	}
 	order := make(chan string, 2)
-	wait := func(name string, urgent bool, queued int) {
+	wait := func(name string, p priority, queued int) {
 		go func() {
-			if g.enter(ctx, urgent) == nil {
+			if g.enter(ctx, p) == nil {
 				order <- name
 				g.leave()
 			}
@@ -258,11 +258,11 @@ func TestGateLetsUrgentPass(t *testing.T) {
 			g.mu.Unlock()
 		}
 	}
-	wait("poll", false, 1)
-	wait("read", true, 2)
+	wait("poll", polling, 1)
+	wait("read", reading, 2)
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
-	if err := g.enter(short, true); err == nil {
+	if err := g.enter(short, reading); err == nil {
 		t.Error("entered a busy gate")
 	}
 	g.leave()

@@ -19,7 +19,11 @@ func (d *device) poll(u *unit, b *block) {
 func (d *device) ask(u *unit, t wire.Table, b batch, urgent bool) bool {
 	r := wire.ReadRequest{Table: t, First: b.first, Count: b.words}
 	c := &d.call
-	c.unit, c.node, c.urgent = u.cfg.id, u.id, urgent
+	c.unit, c.node, c.priority = u.cfg.id, u.id, polling
+	if urgent {
+		c.priority = reading
+	}
+	c.pause, c.settle = d.cfg.pause, d.cfg.settle
 	c.timeout = d.patience(u)
 	c.late = c.late[:0]
 	start := time.Now()

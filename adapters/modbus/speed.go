@@ -32,7 +32,7 @@ func Speed(ctx context.Context, addr string, rounds, requests int) (bare, line t
 	client := gb.NewClient(h)
 
 	lines := newPool(usual.line)
-	l := lines.acquire(host, port)
+	l := lines.acquire(networkEndpoint(kindTCP, host, port))
 	defer lines.release(l)
 	c := &call{ctx: ctx, timeout: time.Second, unit: 1, node: "speed", tap: sniffer.NewTap()}
 	r := wire.ReadRequest{Table: wire.HoldingRegister, First: 0, Count: 10}

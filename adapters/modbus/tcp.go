@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/fieldhub/hub/adapters/modbus/wire"
@@ -25,19 +23,13 @@ const deafAfter = 3
 // tcpLink is a Modbus TCP connection that is opened when it is needed and opened
 // again, after growing pauses, when it was lost. Not safe for concurrent use.
 type tcpLink struct {
-	addr  string
-	pause pause
+	redial
 
 	conn     net.Conn
 	in       *bufio.Reader
 	answered bool           // an answer came over this connection
 	deaf     int            // requests in a row without any frame coming back
 	cutting  sync.WaitGroup // the end of a context may be cutting a request off
-
-	failures int       // connections in a row that came to nothing
-	cause    error     // of the last failure
-	retry    time.Time // no attempt before
-	tried    time.Time // the last attempt
 }
 
 func (t *tcpLink) close() {
@@ -69,7 +61,7 @@ func (t *tcpLink) exchange(c *call, adu []byte) ([]byte, error) {
 			t.failed(broken.err)
 		}
 		t.close()
-		if !stale || errors.Is(err, wire.ErrFraming) || c.ctx.Err() != nil {
+		if !stale || c.once || errors.Is(err, wire.ErrFraming) || c.ctx.Err() != nil {
 			return nil, err
 		}
 	}
@@ -79,25 +71,13 @@ func (t *tcpLink) connect(c *call) error {
 	if t.conn != nil {
 		return nil
 	}
-	now := time.Now()
-	if now.Before(t.retry) && !(c.urgent && now.Sub(t.tried) >= triedLately) {
-		return &downError{t.addr, t.cause, t.retry}
+	if err := t.wait(c); err != nil {
+		return err
 	}
-	t.tried = now
 	d := net.Dialer{Timeout: c.timeout}
 	conn, err := d.DialContext(c.ctx, "tcp", t.addr)
 	if err != nil {
-		if c.ctx.Err() != nil {
-			return c.ctx.Err()
-		}
-		first := t.failures == 0
-		err = plainly(err)
-		t.failed(err)
-		t.retry = time.Now().Add(t.jitter(t.failures))
-		if first {
-			c.tap.Note(sniffer.Error, "", "cannot connect to "+t.addr+": "+err.Error())
-		}
-		return &downError{t.addr, err, t.retry}
+		return t.refused(c, err)
 	}
 	t.conn, t.answered, t.deaf = conn, false, 0
 	if t.in == nil {
@@ -105,42 +85,7 @@ func (t *tcpLink) connect(c *call) error {
 	}
 	t.in.Reset(conn)
 	c.tap.Note(sniffer.Info, "", "connected to "+t.addr)
-	return nil
-}
-
-// plainly takes the parts away that change from one attempt to the next.
-func plainly(err error) error {
-	var dns *net.DNSError
-	var timeout net.Error
-	switch {
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return fmt.Errorf("the name %s is unknown", dns.Name)
-	case errors.As(err, &dns):
-		return fmt.Errorf("the name %s cannot be looked up: no answer from the name server", dns.Name)
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return errors.New("connection refused; nothing listens on this port")
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return errors.New("no route to this address")
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return errors.New("no answer in time")
-	}
-	return err
-}
-
-// failed counts a connection that came to nothing. One that was made and then
-// closed without an answer may be tried again once without a pause.
-func (t *tcpLink) failed(cause error) {
-	t.failures++
-	t.cause = cause
-	if t.failures > 1 {
-		t.retry = time.Now().Add(t.jitter(t.failures - 1))
-	}
-}
-
-// jitter keeps hubs that lost the same peer from coming back all at once.
-func (t *tcpLink) jitter(n int) time.Duration {
-	d := t.pause.after(n)
-	return d - d/4 + rand.N(d/2+1)
+	return rest(c.ctx, c.settle)
 }
 
 // once sends a request over the open connection and waits for its answer.
@@ -166,6 +111,7 @@ func (t *tcpLink) once(c *call, adu []byte) ([]byte, error) {
 	if c.tap.Active() {
 		c.tap.Note(sniffer.Tx, c.node, wire.DescribeRequest(adu))
 	}
+	c.sent = time.Now()
 	if _, err := conn.Write(adu); err != nil {
 		if c.ctx.Err() != nil {
 			return nil, c.ctx.Err()
@@ -209,7 +155,8 @@ func (t *tcpLink) once(c *call, adu []byte) ([]byte, error) {
 		if c.tap.Active() {
 			c.tap.Note(sniffer.Rx, c.node, wire.DescribeAnswer(adu, frame))
 		}
-		t.answered, t.failures, t.retry = true, 0, time.Time{}
+		t.answered = true
+		t.good()
 		return frame, nil
 	}
 }

@@ -8,7 +8,7 @@ import (
 func unitType() nodes.Type {
 	return nodes.Type{
 		Name: TypeUnit, Title: "Modbus unit",
-		Parents: []string{TypeGateway},
+		Parents: []string{TypeGateway, TypeSerial},
 		Caps:    nodes.CanRead | nodes.CanSniff,
 		Params: []nodes.Param{
 			{ID: "UnitId", Page: "Unit", Label: "Unit id", Kind: nodes.KindInt32, Default: nodes.Int32(1),

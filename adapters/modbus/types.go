@@ -9,6 +9,7 @@ import (
 // The node types of the adapter.
 const (
 	TypeGateway  = "modbus.gateway"
+	TypeSerial   = "modbus.serial"
 	TypeUnit     = "modbus.unit"
 	TypeRegister = "modbus.register"
 )
@@ -18,7 +19,9 @@ const (
 	longestInterval  = 24 * time.Hour
 )
 
-func types() []nodes.Type { return []nodes.Type{gatewayType(), unitType(), registerType()} }
+func types() []nodes.Type {
+	return []nodes.Type{gatewayType(), serialType(), unitType(), registerType()}
+}
 
 // pollInterval is the parameter that all types have; without a default: that of
 // the node above.

@@ -1,0 +1,52 @@
+package modbus
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/fieldhub/hub/adapters/modbus/wire"
+)
+
+// lineCounters count what passed a line since it was opened. Safe for concurrent
+// use.
+type lineCounters struct {
+	requests, timeouts, exceptions, damaged, discarded atomic.Int64
+	sent, received                                     atomic.Int64 // bytes
+	busy                                               atomic.Int64 // nanoseconds with a transaction under way
+}
+
+// exchange counts a transaction.
+func (n *lineCounters) exchange(took time.Duration, adu, answer []byte, c *call, err error) {
+	var down *downError
+	if errors.As(err, &down) {
+		return
+	}
+	n.requests.Add(1)
+	n.sent.Add(int64(len(adu)))
+	n.received.Add(int64(len(answer)))
+	n.busy.Add(int64(took))
+	n.discarded.Add(int64(len(c.late)))
+	var silent *silentError
+	var damaged *damagedError
+	switch {
+	case errors.As(err, &silent):
+		n.timeouts.Add(1)
+	case errors.As(err, &damaged):
+		n.damaged.Add(1)
+	case err == nil && refusal(answer):
+		n.exceptions.Add(1)
+	}
+}
+
+// refusal tells whether a frame of either framing is an exception: they differ in
+// the place of the function.
+func refusal(frame []byte) bool {
+	switch len(frame) {
+	case 5:
+		return frame[1]&wire.Refuses != 0
+	case wire.HeaderSize + 2:
+		return frame[wire.HeaderSize]&wire.Refuses != 0
+	}
+	return false
+}
