@@ -39,7 +39,8 @@ type Commander interface {
 	Query(ctx context.Context, node, command string, p Params, put Put) error
 }
 
-// Put takes one finding of a query. Its error says that nobody wants more.
+// Put takes one finding of a query, which the receiver may keep: it is not changed
+// afterwards. Its error says that nobody wants more.
 type Put func(Finding) error
 
 // Finding is a piece of a query's result: one of [QueryTitle], [QueryStatus],

@@ -29,6 +29,10 @@ type Config struct {
 	Silent func(t *testing.T) *nodes.Node
 	// Off does the same with a peer that is not there; nil: there is no such thing.
 	Off func(t *testing.T) *nodes.Node
+	// Writing does as Healthy, and says what may be written; nil: nothing can be.
+	Writing func(t *testing.T) Writing
+	// Running does as Healthy, and says which query may be run; nil: there is none.
+	Running func(t *testing.T) Running
 }
 
 // Run runs the contract.
@@ -39,6 +43,8 @@ func Run(t *testing.T, c Config) {
 	t.Run("ReadsEachOnce", func(t *testing.T) { testRead(t, c) })
 	t.Run("UpdateTouchesOnlyWhatChanged", func(t *testing.T) { testUpdate(t, c) })
 	t.Run("AllAtOnce", func(t *testing.T) { testTogether(t, c) })
+	t.Run("Set", func(t *testing.T) { testSet(t, c) })
+	t.Run("Query", func(t *testing.T) { testQuery(t, c) })
 	if c.Silent != nil {
 		t.Run("SilentPeer", func(t *testing.T) { testSilent(t, c) })
 	}
@@ -96,24 +102,60 @@ func testTypes(t *testing.T, c Config) {
 		if typ.Title == "" || len(typ.Parents) == 0 {
 			t.Errorf("%s: no title or no parents", typ.Name)
 		}
-		seen := map[string]bool{"NodeId": true, "Name": true}
-		for _, p := range typ.Params {
-			if seen[p.ID] || p.ID == "" || p.Label == "" || p.Description == "" || p.Kind == nodes.KindNone {
-				t.Errorf("%s: parameter %q is double, or has no label, description or kind", typ.Name, p.ID)
-			}
-			seen[p.ID] = true
-			if !p.Default.IsZero() {
-				if got, err := param.Value(p, p.Default); err != nil || got != p.Default {
-					t.Errorf("%s: the default of %s is not valid: %v", typ.Name, p.ID, err)
-				}
-			}
-			if p.Kind == nodes.KindEnum && len(p.Options) < 2 {
-				t.Errorf("%s: %s has no options", typ.Name, p.ID)
-			}
+		testParams(t, typ.Name, typ.Params, "NodeId", "Name")
+		testCommands(t, &typ)
+		if (typ.Controls != nil) != (typ.Caps&nodes.CanControl != 0) {
+			t.Errorf("%s: Controls and the capability to be controlled do not go together", typ.Name)
 		}
 	}
 	if !connects {
 		t.Error("no type connects: nothing could ever be opened")
+	}
+}
+
+// testParams looks at the descriptions of parameters.
+func testParams(t *testing.T, of string, list []nodes.Param, taken ...string) {
+	t.Helper()
+	seen := make(map[string]bool)
+	for _, id := range taken {
+		seen[id] = true
+	}
+	for _, p := range list {
+		if seen[p.ID] || p.ID == "" || p.Label == "" || p.Description == "" || p.Kind == nodes.KindNone {
+			t.Errorf("%s: parameter %q is double, or has no label, description or kind", of, p.ID)
+		}
+		seen[p.ID] = true
+		if !p.Default.IsZero() {
+			if got, err := param.Value(p, p.Default); err != nil || got != p.Default {
+				t.Errorf("%s: the default of %s is not valid: %v", of, p.ID, err)
+			}
+		}
+		if p.Kind == nodes.KindEnum && len(p.Options) < 2 {
+			t.Errorf("%s: %s has no options", of, p.ID)
+		}
+	}
+}
+
+// testCommands looks at the descriptions of commands.
+func testCommands(t *testing.T, typ *nodes.Type) {
+	t.Helper()
+	if (len(typ.Commands) > 0) != (typ.Caps&nodes.CanCommand != 0) {
+		t.Errorf("%s: Commands and the capability to run them do not go together", typ.Name)
+	}
+	seen := make(map[string]bool)
+	for _, c := range typ.Commands {
+		of := typ.Name + ", command " + c.ID
+		if seen[c.ID] || c.ID == "" || c.Title == "" || c.Description == "" {
+			t.Errorf("%s: it is double, or has no title or description", of)
+		}
+		seen[c.ID] = true
+		switch {
+		case c.Kind < nodes.Simple || c.Kind > nodes.Query:
+			t.Errorf("%s: kind %d", of, c.Kind)
+		case c.Kind == nodes.Simple && len(c.Params) > 0, c.Kind == nodes.Parametrized && len(c.Params) == 0:
+			t.Errorf("%s: kind and count of parameters (%d) do not go together", of, len(c.Params))
+		}
+		testParams(t, of, c.Params)
 	}
 }
 

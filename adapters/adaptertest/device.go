@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,6 +115,83 @@ func readAll(ctx context.Context, t testing.TB, r nodes.Reader, ids []string) ma
 		<-busy
 	})
 	return got
+}
+
+// Set writes values with a time limit and returns the outcomes. It fails the test
+// when there is not one final outcome for each, in order.
+func (d *Device) Set(within time.Duration, list ...nodes.Setting) []nodes.Outcome {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	return d.setAll(ctx, list)
+}
+
+func (d *Device) setAll(ctx context.Context, list []nodes.Setting) []nodes.Outcome {
+	t := d.t
+	t.Helper()
+	s, ok := d.Device.(nodes.Setter)
+	if !ok {
+		t.Error("the device cannot be written")
+		return make([]nodes.Outcome, len(list))
+	}
+	defer d.Host.Calling()()
+	o := NewOutcomes(len(list))
+	s.Set(ctx, slices.Clone(list), o.Yield)
+	out, problems := o.Close()
+	for _, p := range problems {
+		t.Error("Set: " + p)
+	}
+	t.Cleanup(func() { // also what came after it had returned
+		for _, p := range o.Problems()[len(problems):] {
+			t.Error("Set: " + p)
+		}
+	})
+	return out
+}
+
+// Execute runs a command with a time limit; its parameters are taken as they are.
+func (d *Device) Execute(within time.Duration, node, command string, p nodes.Params) error {
+	d.t.Helper()
+	c, ok := d.Device.(nodes.Commander)
+	if !ok {
+		d.t.Fatal("the device runs no commands")
+	}
+	defer d.Host.Calling()()
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	return c.Execute(ctx, node, command, p)
+}
+
+// Query runs a query with a time limit and returns what it finds; its parameters
+// are taken as they are. It fails the test when the findings break the contract.
+func (d *Device) Query(within time.Duration, node, command string, p nodes.Params) ([]nodes.Finding, error) {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	return d.query(ctx, Running{Node: node, Command: command, Params: p}, nil)
+}
+
+func (d *Device) query(ctx context.Context, q Running, take nodes.Put) ([]nodes.Finding, error) {
+	t := d.t
+	t.Helper()
+	c, ok := d.Device.(nodes.Commander)
+	if !ok {
+		t.Error("the device runs no queries")
+		return nil, nil
+	}
+	defer d.Host.Calling()()
+	f := NewFindings(take)
+	err := c.Query(ctx, q.Node, q.Command, q.Params, f.Put)
+	list, problems := f.Close(err == nil && ctx.Err() == nil)
+	for _, p := range problems {
+		t.Error("Query: " + p)
+	}
+	t.Cleanup(func() {
+		for _, p := range f.Problems()[len(problems):] {
+			t.Error("Query: " + p)
+		}
+	})
+	return list, err
 }
 
 // Fill checks the parameters of a node and all below it against the types of an

@@ -30,6 +30,7 @@ type Host struct {
 	created  []*nodes.Node
 	shelf    *Shelf
 	over     bool
+	calls    int // of others that are under way
 	problems []string
 	log      *slog.Logger
 }
@@ -109,19 +110,40 @@ func (h *Host) check(r nodes.Reading) {
 	}
 }
 
-// Create implements [nodes.Host]: it allows the nodes, remembers them for Created,
-// and gives those without an id that of parent and name. The device is not told:
-// call its Update.
-func (h *Host) Create(_ context.Context, branches []*nodes.Node) error {
-	defer h.enter("Create")()
+// Create implements [nodes.Host] as the tree does, without a look at types: it
+// allows the nodes, gives those without an id that of parent and name, and
+// remembers them for Created. The device is not told: call its Update. After Run has
+// returned it does nothing, which is no problem: a command may still be under way.
+func (h *Host) Create(ctx context.Context, branches []*nodes.Node) error {
+	defer h.lock()()
+	switch {
+	case h.over:
+		return nodes.Errorf(nodes.Gone, "create", nodes.Ref{}, "the device was stopped meanwhile")
+	case ctx.Err() != nil:
+		return &nodes.Error{Op: "create", Kind: nodes.Timeout, Err: ctx.Err()}
+	}
+	added := make(map[string]bool)
+	made := make([]*nodes.Node, 0, len(branches))
 	for _, n := range branches {
-		if h.subtree != nil && !h.subtree[n.Parent] {
+		if n == nil {
+			return nodes.Errorf(nodes.Invalid, "create", nodes.Ref{}, "a node of the list is missing")
+		}
+		if h.subtree != nil && !h.subtree[n.Parent] && !added[n.Parent] {
 			return nodes.Errorf(nodes.NotFound, "create", nodes.In(n.Parent), "no such node below the device")
 		}
+		c, err := h.adopt(n, n.Parent, added)
+		if err != nil {
+			return err
+		}
+		made = append(made, c)
 	}
-	for _, n := range branches {
+	for id := range added {
+		if h.subtree != nil {
+			h.subtree[id] = true
+		}
+	}
+	for _, n := range made {
 		h.created = append(h.created, n)
-		h.adopt(n, n.Parent)
 		if p := h.find(n.Parent); p != nil {
 			p.Children = append(p.Children, clone(n))
 		}
@@ -159,20 +181,31 @@ func clone(n *nodes.Node) *nodes.Node {
 	return out
 }
 
-func (h *Host) adopt(n *nodes.Node, parent string) {
-	n.Parent = parent
-	if n.ID == "" {
-		n.ID = parent + "/" + n.Name
+// adopt copies a branch and completes it.
+func (h *Host) adopt(n *nodes.Node, parent string, added map[string]bool) (*nodes.Node, error) {
+	if n == nil {
+		return nil, nodes.Errorf(nodes.Invalid, "create", nodes.In(parent), "one of its children is missing")
 	}
-	if h.subtree != nil {
-		h.subtree[n.ID] = true
+	c := &nodes.Node{Spec: n.Spec}
+	c.Parent, c.Params = parent, maps.Clone(n.Params)
+	c.Name = cmp.Or(c.Name, c.ID)
+	c.ID = cmp.Or(c.ID, parent+"/"+c.Name)
+	if added[c.ID] || h.subtree[c.ID] {
+		return nil, &nodes.Error{Op: "create", Ref: nodes.In(c.ID), Kind: nodes.Invalid, Err: fmt.Errorf("there is a node %q already", c.ID),
+			Fields: map[string]string{"NodeId": "there is a node with this id already"}}
 	}
-	for _, c := range n.Children {
-		h.adopt(c, n.ID)
+	added[c.ID] = true
+	for _, below := range n.Children {
+		b, err := h.adopt(below, c.ID, added)
+		if err != nil {
+			return nil, err
+		}
+		c.Children = append(c.Children, b)
 	}
+	return c, nil
 }
 
-// Created returns the branches that the device created so far.
+// Created returns the branches that the device created so far, with their ids.
 func (h *Host) Created() []*nodes.Node {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -208,16 +241,35 @@ func (h *Host) Shelf() nodes.Shelf { return h.shelf }
 // Log implements [nodes.Host].
 func (h *Host) Log() *slog.Logger { return h.log }
 
-// enter locks the host for a call of the device; the result unlocks it.
+// enter locks the host for a call of the device, which it must not make after Run
+// unless somebody else's call is under way; the result unlocks it.
 func (h *Host) enter(call string) func() {
-	h.mu.Lock()
-	if h.over {
+	unlock := h.lock()
+	if h.over && h.calls == 0 {
 		h.problem("%s after Run had returned", call)
 	}
+	return unlock
+}
+
+func (h *Host) lock() (unlock func()) {
+	h.mu.Lock()
 	return func() {
 		close(h.changed)
 		h.changed = make(chan struct{})
 		h.mu.Unlock()
+	}
+}
+
+// Calling says that somebody calls the device, until done is called. The call may
+// last a little longer than Run, and what the device says of it then is no problem.
+func (h *Host) Calling() (done func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.calls++
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.calls--
 	}
 }
 
