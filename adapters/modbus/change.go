@@ -25,14 +25,14 @@ func (d *device) putUnit(s *nodes.Spec) []*unit {
 	switch {
 	case u == nil:
 		u = &unit{id: s.ID, cfg: cfg}
-		d.units = append(d.units, u)
+		d.alter(func() { d.units = append(d.units, u) })
 		return []*unit{u}
 	case u.cfg == cfg:
 		return nil
 	case u.cfg.id != cfg.id:
 		d.recovered(u)
 	}
-	u.cfg = cfg
+	d.alter(func() { u.cfg = cfg })
 	d.forget(u)
 	return []*unit{u}
 }
@@ -51,27 +51,48 @@ func (d *device) putRegister(s *nodes.Spec) []*unit {
 	if u == nil {
 		return d.remove(s.ID) // moved away, or its unit is not ours
 	}
-	cfg := readRegister(s)
+	cfg := d.shared(readRegister(s))
 	if p == nil {
 		p = &point{id: s.ID, unit: u, registerConfig: cfg}
-		d.points[s.ID] = p
-		u.points = append(u.points, p)
+		d.alter(func() {
+			d.points[s.ID] = p
+			u.points = append(u.points, p)
+		})
 		return []*unit{u}
 	}
 	touched := []*unit{u}
 	if p.unit != u {
 		touched = append(touched, p.unit)
 		d.accepted(p)
-		p.unit.drop(p)
-		p.unit = u
-		u.points = append(u.points, p)
+		d.alter(func() {
+			p.unit.drop(p)
+			p.unit = u
+			u.points = append(u.points, p)
+		})
 	} else if p.registerConfig == cfg {
 		return nil
 	}
 	d.accepted(p)
-	p.registerConfig = cfg
+	d.alter(func() { p.registerConfig = cfg })
 	d.await(u, p)
 	return touched
+}
+
+// shared returns a configuration that all registers with the same one share: units
+// of one kind have the same registers.
+func (d *device) shared(cfg registerConfig) *registerConfig {
+	if c := d.configs[cfg]; c != nil {
+		return c
+	}
+	if len(d.configs) > 2*len(d.points)+100 { // of registers that are gone or edited
+		clear(d.configs)
+		for _, p := range d.points {
+			d.configs[*p.registerConfig] = p.registerConfig
+		}
+	}
+	c := &cfg
+	d.configs[cfg] = c
+	return c
 }
 
 func (u *unit) drop(p *point) {
@@ -92,8 +113,10 @@ func (d *device) remove(id string) []*unit {
 	if p := d.points[id]; p != nil {
 		d.answerAll(p, nodes.Reading{Node: id, Err: failure(nodes.Gone, id, "the register was removed")})
 		d.accepted(p)
-		delete(d.points, id)
-		p.unit.drop(p)
+		d.alter(func() {
+			delete(d.points, id)
+			p.unit.drop(p)
+		})
 		return []*unit{p.unit}
 	}
 	u := d.unit(id)
@@ -103,7 +126,7 @@ func (d *device) remove(id string) []*unit {
 	for _, p := range slices.Clone(u.points) {
 		d.remove(p.id)
 	}
-	d.units = slices.DeleteFunc(d.units, func(x *unit) bool { return x == u })
+	d.alter(func() { d.units = slices.DeleteFunc(d.units, func(x *unit) bool { return x == u }) })
 	d.urgent = slices.DeleteFunc(d.urgent, func(x *unit) bool { return x == u })
 	return nil
 }
@@ -181,10 +204,10 @@ func (d *device) reconfigure(cfg gatewayConfig) bool {
 		return false
 	}
 	old := d.cfg
-	d.cfg = cfg
+	d.alter(func() { d.cfg = cfg })
 	if old.endpoint != cfg.endpoint {
 		d.lines.release(d.line)
-		d.line = d.lines.acquire(cfg.endpoint)
+		d.alter(func() { d.line = d.lines.acquire(cfg.endpoint) })
 		d.up()
 		for _, u := range d.units {
 			d.recovered(u)

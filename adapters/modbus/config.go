@@ -10,6 +10,8 @@ import (
 type unitConfig struct {
 	id        byte
 	interval  time.Duration // 0: that of the gateway
+	timeout   time.Duration // 0: that of the gateway
+	pause     time.Duration // 0: that of the gateway
 	registers limits
 	bits      limits
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fieldhub/hub/adapters"
@@ -13,8 +14,8 @@ import (
 	"github.com/fieldhub/hub/sniffer"
 )
 
-// device is a gateway with all below it. Everything but the inbox belongs to the
-// goroutine of Run.
+// device is a gateway with all below it. Everything but the inbox and what look
+// shows belongs to the goroutine of Run.
 type device struct {
 	id     string
 	host   nodes.Host
@@ -26,11 +27,16 @@ type device struct {
 	inbox inbox
 	ended chan struct{} // closed when Run is over
 
-	cfg    gatewayConfig
-	line   *line
+	// What look shows: changed by Run only, inside alter.
+	shape   sync.Mutex
+	seen    atomic.Pointer[view]
+	cfg     gatewayConfig
+	line    *line   // nil before Run and after it
+	units   []*unit // in the order of the tree
+	points  map[string]*point
+	configs map[registerConfig]*registerConfig // one for all that are alike
+
 	call   call
-	units  []*unit // in the order of the tree
-	points map[string]*point
 	wishes map[string]time.Duration // interest, by node
 	urgent []*unit                  // somebody waits for some of their points
 
@@ -61,14 +67,15 @@ type unit struct {
 
 // point is a register node.
 type point struct {
-	registerConfig
-	id      string
-	unit    *unit
-	every   time.Duration // how often it is read, with interest
-	maxAge  time.Duration
-	bad     bool // refused by itself: illegal address
-	refused bool // refused otherwise
-	waiters []waiter
+	*registerConfig // never changed, only replaced
+	id              string
+	unit            *unit
+	every           time.Duration // how often it is read, with interest
+	maxAge          time.Duration
+	bad             bool // refused by itself: illegal address
+	refused         bool // refused otherwise
+	stale           bool // to be read soon: refresh
+	waiters         []waiter
 }
 
 // block is one request that is repeated.
@@ -87,6 +94,8 @@ type inbox struct {
 	interest []nodes.Interest
 	interset bool // interest was set
 	reads    []*readCall
+	notes    []note
+	refresh  map[string]bool
 	wake     chan struct{}
 }
 
@@ -95,7 +104,7 @@ func open(e adapters.Env, lines *pool, t timing) (nodes.Device, error) {
 		id: e.Node.ID, host: e.Host, tap: e.Tap, log: e.Host.Log(), lines: lines, timing: t,
 		inbox: inbox{wake: make(chan struct{}, 1)},
 		ended: make(chan struct{}),
-		cfg:   readGateway(&e.Node.Spec), points: make(map[string]*point),
+		cfg:   readGateway(&e.Node.Spec), points: make(map[string]*point), configs: make(map[registerConfig]*registerConfig),
 	}
 	if d.cfg.endpoint.addr == "" || d.cfg.timeout <= 0 || d.cfg.interval <= 0 {
 		return nil, nodes.Errorf(nodes.Invalid, "open", nodes.In(d.id), "its address, Timeout and PollInterval are needed")
@@ -111,10 +120,11 @@ func open(e adapters.Env, lines *pool, t timing) (nodes.Device, error) {
 
 // Run implements [nodes.Device].
 func (d *device) Run(ctx context.Context) error {
-	d.line = d.lines.acquire(d.cfg.endpoint)
+	d.alter(func() { d.line = d.lines.acquire(d.cfg.endpoint) })
 	defer func() {
 		close(d.ended)
 		d.lines.release(d.line)
+		d.alter(func() { d.line = nil })
 	}()
 	d.call = call{ctx: ctx, tap: d.tap}
 	for _, u := range d.units {
@@ -164,11 +174,13 @@ func (d *device) poke() {
 	}
 }
 
-// takeInbox does what others want, in the order changes, interest, reads.
+// takeInbox does what others want, in the order changes, interest, notes, reads.
 func (d *device) takeInbox() {
 	d.inbox.mu.Lock()
 	changes, interest, interset, reads := d.inbox.changes, d.inbox.interest, d.inbox.interset, d.inbox.reads
+	notes, refresh := d.inbox.notes, d.inbox.refresh
 	d.inbox.changes, d.inbox.interest, d.inbox.interset, d.inbox.reads = nil, nil, false, nil
+	d.inbox.notes, d.inbox.refresh = nil, nil
 	d.inbox.mu.Unlock()
 	for _, c := range changes {
 		d.change(c)
@@ -186,6 +198,15 @@ func (d *device) takeInbox() {
 			}
 		}
 	}
+	for _, n := range notes {
+		d.hearNote(n)
+	}
+	for id := range refresh {
+		if p := d.points[id]; p != nil && p.unit.silent == nil {
+			p.stale = true
+			d.await(p.unit, p)
+		}
+	}
 	for _, r := range reads {
 		d.begin(r)
 	}
@@ -193,7 +214,13 @@ func (d *device) takeInbox() {
 
 // where names a request for people.
 func (d *device) where(u *unit, r wire.ReadRequest) string {
-	return fmt.Sprintf("%s, unit %d, function %d, %s", d.line.addr, u.cfg.id, r.Table.Function(), r)
+	return d.place(u, what(r))
+}
+
+func what(r wire.ReadRequest) string { return fmt.Sprintf("function %d, %s", r.Table.Function(), r) }
+
+func (d *device) place(u *unit, what string) string {
+	return fmt.Sprintf("%s, unit %d, %s", d.line.addr, u.cfg.id, what)
 }
 
 func failure(kind nodes.ErrorKind, id, text string) *nodes.Error {

@@ -52,7 +52,7 @@ func (d *device) ask(u *unit, t wire.Table, b batch, urgent bool) bool {
 		d.answered(u, c.answered.Sub(start))
 		d.deliver(u, b, c)
 	case refused == wire.PathUnavailable, refused == wire.TargetNotResponded:
-		d.fell(u, r, err)
+		d.fell(u, what(r), err)
 		return false
 	case refused == wire.IllegalAddress, refused == wire.IllegalValue:
 		d.answered(u, c.answered.Sub(start))
@@ -61,7 +61,7 @@ func (d *device) ask(u *unit, t wire.Table, b batch, urgent bool) bool {
 		d.answered(u, c.answered.Sub(start))
 		d.refuse(u, b, r, err)
 	default:
-		d.fell(u, r, err)
+		d.fell(u, what(r), err)
 		return false
 	}
 	return true

@@ -104,7 +104,7 @@ func (d *device) want(p *point, w waiter) {
 
 // await queues a unit when somebody waits for a point of it.
 func (d *device) await(u *unit, p *point) {
-	if len(p.waiters) > 0 && !u.queued {
+	if (p.stale || len(p.waiters) > 0) && !u.queued {
 		u.queued = true
 		d.urgent = append(d.urgent, u)
 	}
@@ -129,7 +129,7 @@ func (d *device) answerAll(p *point, r nodes.Reading) {
 			w.call.out <- s.reading
 		}
 	}
-	p.waiters = p.waiters[:0]
+	p.waiters, p.stale = p.waiters[:0], false
 }
 
 // answerWaiters gives an error to all who wait for anything.
@@ -149,7 +149,7 @@ func (d *device) nextUrgent() *unit {
 		waiting := false
 		for _, p := range u.points {
 			p.waiters = slices.DeleteFunc(p.waiters, func(w waiter) bool { return w.call.ctx.Err() != nil })
-			waiting = waiting || len(p.waiters) > 0
+			waiting = waiting || p.stale || len(p.waiters) > 0
 		}
 		switch {
 		case !waiting:
@@ -167,7 +167,7 @@ func (d *device) readUrgent(u *unit) {
 	var items []item
 	var t wire.Table
 	for _, p := range u.points {
-		if len(p.waiters) == 0 || t != 0 && p.table != t {
+		if len(p.waiters) == 0 && !p.stale || t != 0 && p.table != t {
 			continue
 		}
 		t = p.table

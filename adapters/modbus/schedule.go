@@ -9,7 +9,7 @@ import (
 
 // interval returns how often a point is read, and how often it is at least.
 func (d *device) interval(p *point) (every, configured time.Duration) {
-	configured = p.registerConfig.interval
+	configured = p.interval
 	if configured == 0 {
 		configured = p.unit.cfg.interval
 	}

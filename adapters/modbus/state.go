@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -59,13 +60,13 @@ func (d *device) up() {
 
 // fell takes note that a unit does not answer. At the first time all its points
 // are marked at once; from then on only probes are sent, with growing pauses.
-func (d *device) fell(u *unit, r wire.ReadRequest, cause error) {
+func (d *device) fell(u *unit, what string, cause error) {
 	u.failures++
 	u.slow = false
 	wait := d.timing.unit.after(u.failures)
 	u.probe = time.Now().Add(wait - wait/8 + rand.N(wait/4+1))
 	if u.silent == nil {
-		text := d.where(u, r) + ": " + cause.Error()
+		text := d.place(u, what) + ": " + cause.Error()
 		u.silent = failure(nodes.Timeout, u.id, text)
 		d.host.Fault(u.id, nodes.Message{Severity: nodes.SeverityError, EventID: EventSilent,
 			Text: text + ". Check the unit's power, wiring and UnitId; it is tried again by itself."})
@@ -99,5 +100,28 @@ func (d *device) recovered(u *unit) {
 	}
 	for _, p := range u.points {
 		d.await(u, p)
+	}
+}
+
+// hearNote takes note of what was done outside Run.
+func (d *device) hearNote(n note) {
+	u := d.unit(n.unit)
+	if u == nil {
+		return
+	}
+	var refused wire.Exception
+	var wrong *answerError
+	var down *downError
+	var silent *silentError
+	var broken *brokenError
+	var damaged *damagedError
+	switch {
+	case n.err == nil, errors.As(n.err, &refused) && refused != wire.PathUnavailable && refused != wire.TargetNotResponded, errors.As(n.err, &wrong):
+		d.up()
+		d.answered(u, n.took)
+	case errors.As(n.err, &down):
+		d.lost(down)
+	case refused != 0, errors.As(n.err, &silent), errors.As(n.err, &broken), errors.As(n.err, &damaged):
+		d.fell(u, n.what, n.err)
 	}
 }
