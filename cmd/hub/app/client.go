@@ -14,6 +14,7 @@ import (
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/xmppface"
 	"github.com/fieldhub/hub/xmppface/concentrator"
+	"github.com/fieldhub/hub/xmppface/control"
 	"github.com/fieldhub/hub/xmppface/events"
 	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/owner"
@@ -46,15 +47,16 @@ func (l patient) Ask(ctx context.Context, to, typ string, payload []byte) (*wire
 
 // client is a session with a hub.
 type client struct {
-	session *xmppface.Session
-	hub     string // its full JID
-	data    string // its data folder, on its machine
-	nodes   *concentrator.Client
-	values  *sensordata.Client
-	changes *events.Client
-	owner   *owner.Client
-	done    chan error // what ended the session
-	stop    context.CancelFunc
+	session  *xmppface.Session
+	hub      string // its full JID
+	data     string // its data folder, on its machine
+	nodes    *concentrator.Client
+	values   *sensordata.Client
+	changes  *events.Client
+	controls *control.Client
+	owner    *owner.Client
+	done     chan error // what ended the session
+	stop     context.CancelFunc
 }
 
 // inbox gives messages of some namespaces to whom they may concern.
@@ -128,7 +130,7 @@ func (p *program) dial(cred *credential) (*client, error) {
 	if err = errors.Join(err, ca.Close()); err != nil {
 		return nil, err
 	}
-	c := &client{data: cred.Data, nodes: &concentrator.Client{}, values: &sensordata.Client{}, changes: &events.Client{}, owner: &owner.Client{}, done: make(chan error, 1)}
+	c := &client{data: cred.Data, nodes: &concentrator.Client{}, values: &sensordata.Client{}, changes: &events.Client{}, controls: &control.Client{}, owner: &owner.Client{}, done: make(chan error, 1)}
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	c.session, err = xmppface.Dial(ctx, xmppface.Account{JID: cred.JID, Password: cred.Password, Server: cred.Address, CAFile: ca.Name(),
@@ -139,7 +141,7 @@ func (p *program) dial(cred *credential) (*client, error) {
 		return nil, err
 	}
 	asking := patient{c.session, patience}
-	c.nodes.Link, c.values.Link, c.changes.Link, c.owner.Link = asking, asking, asking, patient{c.session, work}
+	c.nodes.Link, c.values.Link, c.changes.Link, c.controls.Link, c.owner.Link = asking, asking, asking, asking, patient{c.session, work}
 	running, stop := context.WithCancel(context.WithoutCancel(p.ctx))
 	c.stop = stop
 	go func() { c.done <- c.session.Run(running) }()
@@ -149,7 +151,7 @@ func (p *program) dial(cred *credential) (*client, error) {
 		return nil, fmt.Errorf("the hub %s is not online at its local server; its log says why: %w", cred.Hub, err)
 	}
 	c.hub = found[0]
-	c.nodes.To, c.values.To, c.changes.To, c.owner.To = c.hub, c.hub, c.hub, c.hub
+	c.nodes.To, c.values.To, c.changes.To, c.controls.To, c.owner.To = c.hub, c.hub, c.hub, c.hub, c.hub
 	return c, nil
 }
 

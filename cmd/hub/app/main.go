@@ -46,23 +46,27 @@ func (o *options) data() string { return cmp.Or(o.Data, "/var/lib/hub") }
 // grammar is the command line.
 type grammar struct {
 	options
-	Demo    demoCmd    `cmd:"" help:"Run a simulated plant, a local XMPP server and a hub between them, with nothing to set up." group:"run"`
-	Run     runCmd     `cmd:"" help:"Run the daemon." group:"run"`
-	Check   checkCmd   `cmd:"" help:"Check a configuration." group:"run"`
-	Ls      lsCmd      `cmd:"" help:"List nodes." group:"client"`
-	Show    showCmd    `cmd:"" help:"Show a node with its parameters and messages." group:"client"`
-	Read    readCmd    `cmd:"" help:"Read values." group:"client"`
-	Watch   watchCmd   `cmd:"" help:"Print each change of values." group:"client"`
-	Sniff   sniffCmd   `cmd:"" help:"Print the traffic of a device." group:"client"`
-	Types   typesCmd   `cmd:"" help:"List the types of nodes that can be added below a node, with their parameters." group:"client"`
-	Add     addCmd     `cmd:"" help:"Add a node." group:"client"`
-	Rm      rmCmd      `cmd:"" help:"Remove a node with everything below it." group:"client"`
-	Export  exportCmd  `cmd:"" help:"Write the tree as YAML." group:"owner"`
-	Import  importCmd  `cmd:"" help:"Add the nodes of a YAML file, all or none." group:"owner"`
-	Backup  backupCmd  `cmd:"" help:"Make a backup." group:"owner"`
-	Restore restoreCmd `cmd:"" help:"Restore a backup." group:"owner"`
-	Status  statusCmd  `cmd:"" help:"Tell how the hub is." group:"owner"`
-	Version versionCmd `cmd:"" help:"Print the version." group:"run"`
+	Demo     demoCmd     `cmd:"" help:"Run a simulated plant, a local XMPP server and a hub between them, with nothing to set up." group:"run"`
+	Run      runCmd      `cmd:"" help:"Run the daemon." group:"run"`
+	Check    checkCmd    `cmd:"" help:"Check a configuration." group:"run"`
+	Ls       lsCmd       `cmd:"" help:"List nodes." group:"client"`
+	Show     showCmd     `cmd:"" help:"Show a node with its parameters and messages." group:"client"`
+	Read     readCmd     `cmd:"" help:"Read values." group:"client"`
+	Watch    watchCmd    `cmd:"" help:"Print each change of values." group:"client"`
+	Sniff    sniffCmd    `cmd:"" help:"Print the traffic of a device." group:"client"`
+	Set      setCmd      `cmd:"" help:"Set values of a device." group:"client"`
+	Commands commandsCmd `cmd:"" help:"List what can be done with a node: commands and queries, with their parameters." group:"client"`
+	Do       doCmd       `cmd:"" help:"Run a command of a node." group:"client"`
+	Query    queryCmd    `cmd:"" help:"Run a query of a node and print what it finds." group:"client"`
+	Types    typesCmd    `cmd:"" help:"List the types of nodes that can be added below a node, with their parameters." group:"client"`
+	Add      addCmd      `cmd:"" help:"Add a node." group:"client"`
+	Rm       rmCmd       `cmd:"" help:"Remove a node with everything below it." group:"client"`
+	Export   exportCmd   `cmd:"" help:"Write the tree as YAML." group:"owner"`
+	Import   importCmd   `cmd:"" help:"Add the nodes of a YAML file, all or none." group:"owner"`
+	Backup   backupCmd   `cmd:"" help:"Make a backup." group:"owner"`
+	Restore  restoreCmd  `cmd:"" help:"Restore a backup." group:"owner"`
+	Status   statusCmd   `cmd:"" help:"Tell how the hub is." group:"owner"`
+	Version  versionCmd  `cmd:"" help:"Print the version." group:"run"`
 }
 
 // Main runs the program with these adapters and returns its exit code: 0 when it
@@ -99,7 +103,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, factories []ad
 	if len(args) == 0 || len(args) == 1 && args[0] == "help" {
 		args = []string{"--help"}
 	}
-	k, err := parser.Parse(args)
+	k, err := parser.Parse(negatives(args))
 	if exit >= 0 { // help was printed
 		return exit
 	}

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(checked{m}, map[string]func(){
-		"hub": func() { os.Exit(Main(modbus.Factory())) },
+		"hub": func() { os.Exit(Main(modbus.Factory(), machineAdapter())) },
 	})
 }
 
