@@ -18,15 +18,8 @@ const controlEvent = "Control"
 // setTime is the time to live of writes to which the caller gives none.
 const setTime = time.Minute
 
-// own returns the node's own control parameters; none when its adapter panics.
-func (n *node) own() []nodes.Param {
-	if n.typ.Controls == nil { // most types
-		return nil
-	}
-	s := n.configured()
-	return ownControls(n.typ, &s)
-}
-
+// ownControls returns the control parameters of a node by itself; none when its
+// adapter panics.
 func ownControls(typ *nodes.Type, s *nodes.Spec) (list []nodes.Param) {
 	if typ.Controls == nil {
 		return nil

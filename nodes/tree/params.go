@@ -53,6 +53,12 @@ func interned(d *nodes.Param, v nodes.Value) nodes.Value {
 // params returns all parameters of a node, defaults filled in.
 func (n *node) params() nodes.Params {
 	out := make(nodes.Params, len(n.typ.Params))
+	n.fill(out)
+	return out
+}
+
+// fill puts all parameters of a node into an empty map.
+func (n *node) fill(out nodes.Params) {
 	for i := range n.typ.Params {
 		if d := &n.typ.Params[i]; !d.Default.IsZero() {
 			out[d.ID] = d.Default
@@ -61,7 +67,6 @@ func (n *node) params() nodes.Params {
 	for _, s := range n.settings {
 		out[s.id] = s.value
 	}
-	return out
 }
 
 // param returns one parameter, its default when it was not set.

@@ -86,6 +86,7 @@ func New(cfg Config) (*Tree, error) {
 func (t *Tree) load() error {
 	below := make(map[string][]*node) // by id of the parent
 	records, linked := 0, 0
+	params := make(nodes.Params) // of one node after the other
 	err := t.cfg.Store.Load(func(r Record) {
 		records++
 		typ := t.types.byName[r.Spec.Type]
@@ -95,7 +96,13 @@ func (t *Tree) load() error {
 		}
 		n := &node{spec: r.Spec, settings: pack(typ, r.Spec.Params), typ: typ, position: r.Position, changed: r.Changed}
 		n.spec.Type, n.spec.Params = typ.Name, nil
-		n.controls = len(n.own()) > 0
+		if typ.Controls != nil {
+			clear(params)
+			n.fill(params)
+			s := n.spec
+			s.Params = params
+			n.controls = len(ownControls(typ, &s)) > 0
+		}
 		if strings.HasSuffix(n.spec.ID, n.spec.Name) { // they share the text
 			n.spec.Name = n.spec.ID[len(n.spec.ID)-len(n.spec.Name):]
 		}
