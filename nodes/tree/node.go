@@ -30,6 +30,8 @@ type node struct {
 	at       time.Time     // when the device last answered with values
 	watchers []*watcher
 	flight   *flight // somebody is asking the device
+	// following is the node that was reported after this one; it may be gone.
+	following *node
 }
 
 // message is a message and the device that set it; nil: the hub.

@@ -25,10 +25,14 @@ func (t *Tree) report(d *device, list []nodes.Reading) {
 	order.Lock()
 	defer order.Unlock()
 	var notices []notice
+	at := now()
 	t.mu.Lock()
+	var before *node
 	for i := range list {
-		if n := t.nodes[list[i].Node]; n != nil && n.owner == d {
-			notices = t.store(n, list[i], notices)
+		n := t.reported(before, list[i].Node)
+		if n != nil && n.owner == d {
+			notices = t.store(n, list[i], at, notices)
+			before = n
 		}
 	}
 	t.mu.Unlock()
@@ -37,19 +41,35 @@ func (t *Tree) report(d *device, list []nodes.Reading) {
 	}
 }
 
+// reported finds a node of a report. What a device reports at once, it nearly always
+// reports in the same order the next time: each node remembers who came after it.
+// The tree is locked.
+func (t *Tree) reported(before *node, id string) *node {
+	if before != nil {
+		if n := before.following; n != nil && n.spec.ID == id && n.owner != nil {
+			return n // one that is gone has no owner
+		}
+	}
+	n := t.nodes[id]
+	if before != nil {
+		before.following = n
+	}
+	return n
+}
+
 // Report stores readings of nodes that belong to no device, such as the root, which
 // is the hub itself.
 func (t *Tree) Report(list []nodes.Reading) { t.report(nil, list) }
 
-// store keeps a reading; the tree is locked. After a failure the last good fields
+// store keeps a reading that came at a time; the tree is locked. After a failure the last good fields
 // stay.
-func (t *Tree) store(n *node, r nodes.Reading, notices []notice) []notice {
+func (t *Tree) store(n *node, r nodes.Reading, at time.Time, notices []notice) []notice {
 	old := n.last
 	r = t.numbers(r)
 	if r.Err != nil && len(r.Fields) == 0 {
 		r.Fields = old.Fields
 	} else {
-		n.at = now()
+		n.at = at
 		for i := range r.Fields {
 			// Once only: a reading may come twice (reported and as an answer), and
 			// by then others see its fields.
