@@ -43,8 +43,12 @@ func few(list []string, sep string) string {
 	return strings.Join(list, sep)
 }
 
-// maxParamErrors is how many wrong parameters an error lists.
-const maxParamErrors = 100
+// What an error tells of wrong parameters at most, so that it is no longer than a
+// stanza may be.
+const (
+	maxParamErrors = 100
+	maxName        = 1000 // bytes of a name
+)
 
 // explained makes the stanza error of wrong parameters; others it returns.
 func (s *Server) explained(r *ext.Request, err error) error {
@@ -59,12 +63,14 @@ func (s *Server) explained(r *ext.Request, err error) error {
 		}
 	}
 	for i, name := range slices.Sorted(maps.Keys(w.fields)) {
-		if i == maxParamErrors {
+		if i == maxParamErrors || len(b) > MaxAnswer*3/4 {
 			break
 		}
-		b = appendParamError(b, r.Space(), ext.Clip(name), w.fields[name])
+		if len(name) <= maxName {
+			b = appendParamError(b, r.Space(), name, clipReason(w.fields[name]))
+		}
 	}
-	return &ext.StanzaError{Type: "modify", Condition: w.condition, Text: w.Error(), Payload: b}
+	return &ext.StanzaError{Type: "modify", Condition: w.condition, Text: clipReason(w.Error()), Payload: b}
 }
 
 // failure is the error of a set that was tried and is not good as a whole.

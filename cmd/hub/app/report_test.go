@@ -2,12 +2,15 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fieldhub/hub/nodes"
 )
@@ -86,16 +89,41 @@ func TestDestination(t *testing.T) {
 	}
 }
 
-func TestAsk(t *testing.T) {
+func TestAnswer(t *testing.T) {
 	for _, tt := range []struct {
 		typed string
 		yes   bool
 	}{{"y\n", true}, {" Yes \n", true}, {"n\n", false}, {"\n", false}, {"", false}, {"y", true}} {
-		var out bytes.Buffer
-		err := ask(strings.NewReader(tt.typed), &out, "Do it\x1b")
-		if (err == nil) != tt.yes || err != nil && !errors.Is(err, errDeclined) || !strings.HasPrefix(out.String(), "Do it. [y/N] ") {
-			t.Errorf("%q: %v, %q", tt.typed, err, out.String())
+		err := answer(strings.NewReader(tt.typed), io.Discard)
+		if (err == nil) != tt.yes || err != nil && !errors.Is(err, errDeclined) {
+			t.Errorf("%q: %v", tt.typed, err)
 		}
+	}
+	for text, want := range map[string]string{"Do it": "Do it.", "Do it? ": "Do it?", "": "", "Sure!": "Sure!"} {
+		if got := ended(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestTyped: Ctrl-C ends the wait for an answer.
+func TestTyped(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if typed(ctx, r) {
+		t.Error("typed, but nothing was")
+	}
+	if _, err := w.WriteString("y\n"); err != nil {
+		t.Fatal(err)
+	}
+	if !typed(t.Context(), r) {
+		t.Error("not typed")
 	}
 }
 

@@ -2,11 +2,14 @@ package app
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // isTerminal tells whether a person looks at it, or types into it.
@@ -30,16 +33,32 @@ func (p *program) confirm(text string, yes bool) error {
 	case !isTerminal(os.Stdin):
 		return fmt.Errorf("%s Nothing was done: add --yes to say so", ended(clean(text)))
 	}
-	return ask(os.Stdin, p.err, text)
+	fmt.Fprintf(p.err, "%s [y/N] ", ended(clean(text)))
+	if !typed(p.ctx, os.Stdin) {
+		fmt.Fprintln(p.err)
+		return errInterrupted
+	}
+	return answer(os.Stdin, p.err)
 }
 
-func ask(in io.Reader, out io.Writer, text string) error {
-	fmt.Fprintf(out, "%s [y/N] ", ended(clean(text)))
-	answer, err := bufio.NewReader(in).ReadString('\n')
+// typed waits until there is something to read; false when Ctrl-C came before.
+func typed(ctx context.Context, f *os.File) bool {
+	for ctx.Err() == nil {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}, 100)
+		if n > 0 || err != nil && err != unix.EINTR {
+			return true // or the end of it, which reading tells
+		}
+	}
+	return false
+}
+
+// answer reads whether a person says yes.
+func answer(in io.Reader, out io.Writer) error {
+	text, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil {
 		fmt.Fprintln(out)
 	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
+	switch strings.ToLower(strings.TrimSpace(text)) {
 	case "y", "yes":
 		return nil
 	}
