@@ -27,6 +27,9 @@ type device struct {
 	inbox inbox
 	ended chan struct{} // closed when Run is over
 
+	outside outside
+	lacks   lacking // which functions units refused as unknown
+
 	// What look shows: changed by Run only, inside alter.
 	shape   sync.Mutex
 	seen    atomic.Pointer[view]
@@ -103,8 +106,8 @@ func open(e adapters.Env, lines *pool, t timing) (nodes.Device, error) {
 	d := &device{
 		id: e.Node.ID, host: e.Host, tap: e.Tap, log: e.Host.Log(), lines: lines, timing: t,
 		inbox: inbox{wake: make(chan struct{}, 1)},
-		ended: make(chan struct{}),
-		cfg:   readGateway(&e.Node.Spec), points: make(map[string]*point), configs: make(map[registerConfig]*registerConfig),
+		ended: make(chan struct{}), outside: outside{begun: make(chan struct{})},
+		cfg: readGateway(&e.Node.Spec), points: make(map[string]*point), configs: make(map[registerConfig]*registerConfig),
 	}
 	if d.cfg.endpoint.addr == "" || d.cfg.timeout <= 0 || d.cfg.interval <= 0 {
 		return nil, nodes.Errorf(nodes.Invalid, "open", nodes.In(d.id), "its address, Timeout and PollInterval are needed")
@@ -121,8 +124,10 @@ func open(e adapters.Env, lines *pool, t timing) (nodes.Device, error) {
 // Run implements [nodes.Device].
 func (d *device) Run(ctx context.Context) error {
 	d.alter(func() { d.line = d.lines.acquire(d.cfg.endpoint) })
+	d.outside.begin(ctx)
 	defer func() {
 		close(d.ended)
+		d.outside.end()
 		d.lines.release(d.line)
 		d.alter(func() { d.line = nil })
 	}()

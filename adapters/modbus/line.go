@@ -27,6 +27,10 @@ type call struct {
 	settle   time.Duration // least silence after connecting
 	held     bool          // inside line.hold: the gate was entered before
 
+	// hand is asked right before the request is handed over; false: not any more, and
+	// ctx has ended. May be nil.
+	hand func() bool
+
 	once     bool      // must reach the device once at most: a write
 	sent     time.Time // when the request was handed over; zero: it was not
 	answered time.Time // when the answer was complete

@@ -174,6 +174,9 @@ func (r *rtuLink) exchange(c *call, adu []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if c.hand != nil && !c.hand() {
+		return nil, c.ctx.Err()
+	}
 	c.tap.Tx(c.node, adu)
 	if c.tap.Active() {
 		c.tap.Note(sniffer.Tx, c.node, wire.DescribeRTURequest(adu))

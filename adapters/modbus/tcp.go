@@ -107,6 +107,9 @@ func (t *tcpLink) once(c *call, adu []byte) ([]byte, error) {
 			t.cutting.Wait() // else it would cut off the next request on a shared line
 		}
 	}()
+	if c.hand != nil && !c.hand() {
+		return nil, c.ctx.Err()
+	}
 	c.tap.Tx(c.node, adu)
 	if c.tap.Active() {
 		c.tap.Note(sniffer.Tx, c.node, wire.DescribeRequest(adu))
