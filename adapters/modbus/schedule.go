@@ -84,7 +84,7 @@ func (d *device) replan(u *unit) {
 // slots is how many times within an interval (a second at most) there are at which
 // blocks begin, and shortestSlot the shortest distance of two.
 const (
-	slots        = 10
+	slots        = 4
 	shortestSlot = 10 * time.Millisecond
 )
 
