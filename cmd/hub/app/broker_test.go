@@ -20,6 +20,7 @@ import (
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/xmppface"
 	"github.com/fieldhub/hub/xmppface/concentrator"
+	"github.com/fieldhub/hub/xmppface/control"
 	"github.com/fieldhub/hub/xmppface/disco"
 	"github.com/fieldhub/hub/xmppface/events"
 	"github.com/fieldhub/hub/xmppface/ext"
@@ -223,7 +224,7 @@ access:
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, space := range []string{concentrator.NSNFI, concentrator.NSNF, concentrator.NSIEEE, sensordata.NSNFI, "urn:nfi:iot:events:1.0", "urn:xmpp:ping", "jabber:iq:version"} {
+		for _, space := range []string{concentrator.NSNFI, concentrator.NSNF, concentrator.NSIEEE, sensordata.NSNFI, "urn:nfi:iot:events:1.0", control.NSNFI, "urn:xmpp:ping", "jabber:iq:version"} {
 			if info.First(space) != space {
 				t.Errorf("disco#info lacks %s", space)
 			}
