@@ -55,7 +55,9 @@ func TestContract(t *testing.T) {
 			unitNode("a", 1,
 				registerNode("level", wire.HoldingRegister, 0, "uint16"),
 				registerNode("flow", wire.HoldingRegister, 1, "float32"),
-				registerNode("pump", wire.Coil, 0, "")),
+				registerNode("pump", wire.Coil, 0, "", "Writable", nodes.Bool(true)),
+				registerNode("target", wire.HoldingRegister, 5, "int16", "Writable", nodes.Bool(true)),
+				registerNode("fixed", wire.HoldingRegister, 40000, "int16", "Writable", nodes.Bool(true))),
 			unitNode("b", 2, registerNode("power", wire.InputRegister, 10, "int32")),
 		}
 	}
@@ -69,7 +71,30 @@ func TestContract(t *testing.T) {
 	adaptertest.Run(t, adaptertest.Config{
 		Factory: func() adapters.Factory { return factory(hasty) },
 		Healthy: with(func(s *modbustest.Server) { s.Unit(1); s.Unit(2) }),
-		Silent:  with(func(*modbustest.Server) {}),
+		Writing: func(t *testing.T) adaptertest.Writing {
+			s := modbustest.NewServer()
+			u := s.Unit(1)
+			s.Unit(2)
+			u.SetWords(wire.HoldingRegister, 0, make([]uint16, 10)...)
+			u.SetBits(wire.Coil, 0, false)
+			u.RefuseHoles(true) // 40000 is one
+			return adaptertest.Writing{
+				Node: gatewayNode(t, serve(t, s), units()...),
+				Settings: []nodes.Setting{{Node: "gw/a/pump", Name: "pump", Value: nodes.Bool(true)},
+					{Node: "gw/a/target", Name: "target", Value: nodes.Int32(-7)}},
+				Refused: nodes.Setting{Node: "gw/a/fixed", Name: "fixed", Value: nodes.Int32(1)},
+				Writes: func() int {
+					n := 0
+					for _, w := range u.Writes() {
+						if w.Refused == 0 {
+							n++
+						}
+					}
+					return n
+				},
+			}
+		},
+		Silent: with(func(*modbustest.Server) {}),
 		Off: func(t *testing.T) *nodes.Node {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {

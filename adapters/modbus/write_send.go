@@ -129,4 +129,3 @@ func (w *writer) learn(o *order, function byte, err error) {
 	}
 	l.list[lack{w.line.ep, o.unit.cfg.id, function}] = true
 }
-
