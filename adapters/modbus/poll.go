@@ -101,7 +101,7 @@ func (d *device) deliver(u *unit, b batch, c *call) {
 		if v, err := p.value(b.first, c.data); err != nil {
 			reading.Err = failure(nodes.NotAcceptable, p.id, d.line.addr+", unit "+itoa(u.cfg.id)+": "+err.Error())
 		} else {
-			fields[i] = nodes.Field{Name: p.name, Value: v, Time: c.answered, Category: nodes.Momentary}
+			fields[i] = nodes.Field{Name: p.name, Value: v, Time: c.answered, Category: nodes.Momentary, Writable: p.writable}
 			reading.Fields = fields[i : i+1 : i+1]
 		}
 		replan = d.accepted(p) || replan

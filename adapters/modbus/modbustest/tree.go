@@ -29,7 +29,7 @@ func PlantTree(addr string) []*nodes.Node {
 			register("low", wire.DiscreteInput, 0, "bool", nil),
 			register("high", wire.DiscreteInput, 1, "bool", nil)),
 		unit("pump", PumpUnit,
-			register("on", wire.Coil, 0, "bool", nil),
+			register("on", wire.Coil, 0, "bool", nodes.Params{"Writable": nodes.Bool(true), "ReadBack": nodes.Bool(true)}),
 			register("speed", wire.HoldingRegister, 0, "uint16", scaled(1, 0, "1/min")),
 			register("current", wire.HoldingRegister, 1, "uint16", scaled(0.01, 2, "A")),
 			slow(register("hours", wire.HoldingRegister, 10, "uint32", scaled(0.1, 1, "h"))),

@@ -39,13 +39,17 @@ func (c *demoCmd) Run(p *program) error {
 	if err := plant.Listen("127.0.0.1:0"); err != nil {
 		return err
 	}
+	line, err := plant.Line.Open()
+	if err != nil {
+		fmt.Fprintf(p.err, "hub: the demo has no serial line: %v\n", err)
+	}
 	s := newStages(p.ctx)
 	s.start("plant", plant.Run)
-	err = c.hub(p, dir, filepath.Join(shared, ownerFile), plant.Addr())
+	err = c.hub(p, dir, filepath.Join(shared, ownerFile), plant.Addr(), line)
 	return errors.Join(err, s.stop())
 }
 
-func (c *demoCmd) hub(p *program, dir, file, plant string) error {
+func (c *demoCmd) hub(p *program, dir, file, plant, line string) error {
 	cfg := &config.Config{Data: dir, Local: config.Local{Listen: "127.0.0.1:0"}}
 	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	ctx, cancel := context.WithCancel(p.ctx)
@@ -53,7 +57,11 @@ func (c *demoCmd) hub(p *program, dir, file, plant string) error {
 	shown := make(chan error, 1)
 	showing := false
 	err := runHub(ctx, cfg, log, p.factory, func(h *hub) (func(), error) {
-		if err := h.tree.Import(ctx, modbustest.PlantTree(plant)); err != nil {
+		tree, where := modbustest.PlantTree(plant), plant
+		if line != "" {
+			tree, where = append(tree, modbustest.LineTree(line)...), plant+" and on the serial line "+line
+		}
+		if err := h.tree.Import(ctx, tree); err != nil {
 			return nil, err
 		}
 		if err := h.waitLocal(ctx); err != nil {
@@ -65,7 +73,7 @@ func (c *demoCmd) hub(p *program, dir, file, plant string) error {
 		if err := h.owner.write(file); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(p.out, "A simulated Modbus plant listens on %s, the hub's XMPP server on %s.\n\n", plant, h.owner.Address)
+		fmt.Fprintf(p.out, "A simulated Modbus plant listens on %s,\nthe hub's XMPP server on %s.\n\n", where, h.owner.Address)
 		showing = true
 		own := *p
 		options := *p.options
