@@ -1,6 +1,7 @@
 package sniffer
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
@@ -39,6 +40,51 @@ func TestFramesAreCopies(t *testing.T) {
 	frame[0] = 9
 	if got := tap.Recent()[0].Data[0]; got != 1 {
 		t.Errorf("the tap kept the adapter's slice: got %d, want 1", got)
+	}
+}
+
+// What somebody got stays as it was, whatever comes later.
+func TestRecentIsACopy(t *testing.T) {
+	tap := NewTap()
+	s := tap.Subscribe(time.Now().Add(time.Hour), Ring, nil)
+	defer s.Close()
+	at := time.Unix(1700000000, 0)
+	tap.Frame(at, TxBin, "n", []byte{1, 2, 3})
+	first := tap.Recent()[0]
+	heard, _, _ := s.Next(context.Background())
+	for range Ring {
+		tap.Frame(at, RxBin, "n", []byte{9, 9, 9})
+	}
+	for _, e := range []Event{first, heard[0]} {
+		if !e.Time.Equal(at) || e.Kind != TxBin || e.Node != "n" || !bytes.Equal(e.Data, []byte{1, 2, 3}) {
+			t.Errorf("got %+v, want what was passed", e)
+		}
+	}
+}
+
+// A remark in the place of a frame has none of its bytes.
+func TestRemarkAfterFrame(t *testing.T) {
+	tap := NewTap()
+	for range Ring {
+		tap.Rx("n", []byte{1})
+	}
+	tap.Note(Info, "", "x")
+	if e := tap.Recent()[Ring-1]; len(e.Data) != 0 || e.Text != "x" {
+		t.Errorf("got %+v, want a remark alone", e)
+	}
+}
+
+// Frames that nobody listens to cost no memory.
+func TestFrameAllocatesNothing(t *testing.T) {
+	tap := NewTap()
+	frame := make([]byte, 260)
+	at := time.Now()
+	pass := func() { tap.Frame(at, RxBin, "n", frame) }
+	for range Ring {
+		pass()
+	}
+	if n := testing.AllocsPerRun(1000, pass); n != 0 {
+		t.Errorf("%v allocations a frame", n)
 	}
 }
 

@@ -1,6 +1,7 @@
 package sniffer
 
 import (
+	"bytes"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,8 +41,8 @@ type Tap struct {
 	subs atomic.Int32
 
 	mu   sync.Mutex
-	ring [Ring]Event
-	next uint64 // total events so far
+	ring [Ring]Event // the Data of frames in it is the ring's own and used again
+	next uint64      // total events so far
 	list map[*Subscription]struct{}
 }
 
@@ -52,17 +53,26 @@ func NewTap() *Tap { return &Tap{list: make(map[*Subscription]struct{})} }
 // for nobody. Frames are passed always: the ring keeps them.
 func (t *Tap) Active() bool { return t != nil && t.subs.Load() > 0 }
 
-// Rx passes a copy of a received frame.
-func (t *Tap) Rx(node string, frame []byte) { t.frame(RxBin, node, frame) }
+// Rx passes a copy of a frame that was just received.
+func (t *Tap) Rx(node string, frame []byte) { t.Frame(time.Now(), RxBin, node, frame) }
 
-// Tx passes a copy of a sent frame.
-func (t *Tap) Tx(node string, frame []byte) { t.frame(TxBin, node, frame) }
+// Tx passes a copy of a frame that is sent now.
+func (t *Tap) Tx(node string, frame []byte) { t.Frame(time.Now(), TxBin, node, frame) }
 
-func (t *Tap) frame(k Kind, node string, frame []byte) {
+// Frame passes a copy of a frame, [RxBin] or [TxBin], of a moment that the caller
+// knows. It allocates nothing while nobody listens.
+func (t *Tap) Frame(at time.Time, k Kind, node string, frame []byte) {
 	if t == nil {
 		return
 	}
-	t.put(Event{Kind: k, Node: node, Data: append([]byte(nil), frame...)})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.slot()
+	e.Time, e.Kind, e.Node, e.Text, e.Data = at, k, node, "", append(e.Data[:0], frame...)
+	if len(t.list) == 0 {
+		return
+	}
+	t.pass(Event{Time: at, Kind: k, Node: node, Data: bytes.Clone(frame)})
 }
 
 // Note passes a remark.
@@ -70,15 +80,23 @@ func (t *Tap) Note(k Kind, node, text string) {
 	if t == nil {
 		return
 	}
-	t.put(Event{Kind: k, Node: node, Text: text})
-}
-
-func (t *Tap) put(e Event) {
-	e.Time = time.Now()
+	at := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ring[t.next%Ring] = e
+	e := t.slot()
+	e.Time, e.Kind, e.Node, e.Text, e.Data = at, k, node, text, e.Data[:0]
+	t.pass(Event{Time: at, Kind: k, Node: node, Text: text})
+}
+
+// slot takes the place of the oldest event in the ring.
+func (t *Tap) slot() *Event {
+	e := &t.ring[t.next%Ring]
 	t.next++
+	return e
+}
+
+// pass gives an event to all who listen.
+func (t *Tap) pass(e Event) {
 	for s := range t.list {
 		s.put(e)
 	}
@@ -94,7 +112,9 @@ func (t *Tap) Recent() []Event {
 	n := min(t.next, Ring)
 	out := make([]Event, 0, n)
 	for i := t.next - n; i < t.next; i++ {
-		out = append(out, t.ring[i%Ring])
+		e := t.ring[i%Ring]
+		e.Data = append([]byte(nil), e.Data...) // the ring uses its own again
+		out = append(out, e)
 	}
 	return out
 }
