@@ -151,11 +151,12 @@ func (h *Host) Create(ctx context.Context, branches []*nodes.Node) error {
 	return nil
 }
 
-// Node implements [nodes.Host]: of what the host was made with, and what was created.
+// Node implements [nodes.Host]: of what the host was made with, and what was
+// created. After Run has returned there is none, as with Create.
 func (h *Host) Node(id string) (*nodes.Node, bool) {
-	defer h.enter("Node")()
+	defer h.lock()()
 	n := h.find(id)
-	if n == nil {
+	if n == nil || h.over {
 		return nil, false
 	}
 	return clone(n), true

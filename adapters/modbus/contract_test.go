@@ -94,6 +94,13 @@ func TestContract(t *testing.T) {
 				},
 			}
 		},
+		Running: func(t *testing.T) adaptertest.Running {
+			s := modbustest.NewServer()
+			s.Unit(1)
+			s.Unit(2)
+			return adaptertest.Running{Root: gatewayNode(t, serve(t, s), units()...), Node: "gw", Command: "ScanUnits",
+				Params: nodes.Params{"To": nodes.Int32(12), "Timeout": nodes.Duration(0, 50*time.Millisecond)}}
+		},
 		Silent: with(func(*modbustest.Server) {}),
 		Off: func(t *testing.T) *nodes.Node {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -23,6 +23,15 @@ func (o *outside) begin(ctx context.Context) {
 	close(o.begun)
 }
 
+// wait waits until Run has begun, or ctx ends.
+func (o *outside) wait(ctx context.Context) error {
+	select {
+	case <-o.begun:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
 // end waits for all calls. The context of Run, which has ended, ends them.
 func (o *outside) end() {
 	o.mu.Lock()
@@ -44,12 +53,10 @@ type visit struct {
 // enter begins a call from outside Run, which must leave again. It waits until Run
 // has begun.
 func (d *device) enter(ctx context.Context) (*visit, error) {
-	select {
-	case <-d.outside.begun:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 	o := &d.outside
+	if err := o.wait(ctx); err != nil {
+		return nil, err
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.over || o.life.Err() != nil {

@@ -80,8 +80,9 @@ func gatewayType() nodes.Type {
 	return nodes.Type{
 		Name: TypeGateway, Title: "Modbus TCP gateway",
 		Parents:  []string{nodes.TypeRoot, nodes.TypeFolder},
-		Caps:     nodes.CanSniff,
+		Caps:     nodes.CanSniff | nodes.CanCommand,
 		Connects: true,
+		Commands: commandsOfGateway(),
 		Params: append([]nodes.Param{
 			{ID: "Host", Page: "Connection", Label: "Host", Kind: nodes.KindString, Required: true, Pattern: `[^\s/@]+`,
 				Description: "Name or IP address of the device or gateway."},
@@ -107,8 +108,9 @@ func serialType() nodes.Type {
 	return nodes.Type{
 		Name: TypeSerial, Title: "Modbus serial line",
 		Parents:  []string{nodes.TypeRoot, nodes.TypeFolder},
-		Caps:     nodes.CanSniff,
+		Caps:     nodes.CanSniff | nodes.CanCommand,
 		Connects: true,
+		Commands: commandsOfLine(),
 		Params: append([]nodes.Param{
 			{ID: "Port", Page: "Connection", Label: "Port", Kind: nodes.KindString, Required: true, Pattern: `/.+`,
 				Description: "Path of the serial port. One below /dev/serial/by-id stays the same when adapters are plugged in again; ls /dev/serial/by-id lists them."},

@@ -8,8 +8,9 @@ import (
 func unitType() nodes.Type {
 	return nodes.Type{
 		Name: TypeUnit, Title: "Modbus unit",
-		Parents: []string{TypeGateway, TypeSerial},
-		Caps:    nodes.CanRead | nodes.CanSniff,
+		Parents:  []string{TypeGateway, TypeSerial},
+		Caps:     nodes.CanRead | nodes.CanSniff | nodes.CanCommand,
+		Commands: commandsOfUnit(),
 		Params: []nodes.Param{
 			{ID: "UnitId", Page: "Unit", Label: "Unit id", Kind: nodes.KindInt32, Default: nodes.Int32(1),
 				Min: nodes.Int32(0), Max: nodes.Int32(255),
