@@ -19,8 +19,8 @@ type lineCounters struct {
 // exchange counts a transaction.
 func (n *lineCounters) exchange(took time.Duration, adu, answer []byte, c *call, err error) {
 	var down *downError
-	if errors.As(err, &down) {
-		return
+	if errors.As(err, &down) || c.sent.IsZero() {
+		return // nothing was sent
 	}
 	n.requests.Add(1)
 	n.sent.Add(int64(len(adu)))

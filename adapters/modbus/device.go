@@ -42,6 +42,7 @@ type device struct {
 	call   call
 	wishes map[string]time.Duration // interest, by node
 	urgent []*unit                  // somebody waits for some of their points
+	due    []due                    // blocks whose time has come, in order
 
 	down    *nodes.Error // why there is no connection; nil when there is
 	retry   time.Time    // when to try again
@@ -66,6 +67,7 @@ type unit struct {
 	probe    time.Time    // next attempt while silent
 	asked    time.Time    // last attempt
 	slow     bool         // a late answer came: give it the full time
+	met      bool         // it has answered since it was configured
 }
 
 // point is a register node.

@@ -20,9 +20,13 @@ func (e *downError) Unwrap() error { return e.err }
 type silentError struct {
 	after   time.Duration
 	foreign string // what came instead; may be empty
+	owing   bool   // it was not asked: an answer to an earlier request may still come
 }
 
 func (e *silentError) Error() string {
+	if e.owing {
+		return "not asked: its answer to an earlier request may still come"
+	}
 	s := fmt.Sprintf("no answer within %s", e.after)
 	if e.foreign != "" {
 		s += "; what came was " + e.foreign

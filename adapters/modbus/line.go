@@ -72,6 +72,7 @@ type line struct {
 	users int    // guarded by the pool
 	gate  gate
 	count lineCounters
+	dead  deadTime
 
 	// Below: only inside the gate.
 	link    link

@@ -67,15 +67,27 @@ func (d *device) ask(u *unit, t wire.Table, b batch, urgent bool) bool {
 	return true
 }
 
-// patience is how long to wait for a unit. One that has been silent before gets
-// only a multiple of what others lately took, so that it does not hold them up;
-// should its answer come late, that is heard and it gets the full time, as it
-// does now and then in any case.
+// patience is how long to wait for a unit. One that has never answered, or not the
+// last time, gets only a multiple of what others lately took, so that it does not
+// hold them up; should its answer come late, that is heard and it gets the full
+// time, as it does now and then in any case.
 func (d *device) patience(u *unit) time.Duration {
-	if u.failures < 2 || u.failures%4 == 0 || u.slow {
+	switch {
+	case u.slow, u.met && u.failures == 0, u.failures%4 == 3, len(d.units) == 1 && u.failures < 2:
 		return d.cfg.timeout
 	}
-	return min(d.cfg.timeout, max(d.timing.probe, 8*d.slowest))
+	return min(d.cfg.timeout, max(d.timing.probe, 8*d.slowest)+d.onWire(u))
+}
+
+// onWire is what the longest request of a unit takes on a serial line.
+func (d *device) onWire(u *unit) (longest time.Duration) {
+	if d.line.ep.kind != kindSerial {
+		return 0
+	}
+	for _, b := range u.blocks {
+		longest = max(longest, d.line.duration(5, 2+b.table.AnswerBytes(b.words)))
+	}
+	return longest
 }
 
 // hear takes note of units that answered too late.

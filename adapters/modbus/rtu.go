@@ -48,8 +48,8 @@ type rtuLink struct {
 
 // debt is an answer that did not come in time and may still come.
 type debt struct {
-	request []byte
-	until   time.Time // it is not expected after that
+	unit, function byte
+	until          time.Time // it is not expected after that
 }
 
 // maxDebts is how many are remembered; a line whose units all answer late is
@@ -57,38 +57,26 @@ type debt struct {
 const maxDebts = 64
 
 // owe remembers that the answer to a request may still come.
-func (r *rtuLink) owe(c *call, adu []byte) {
+func (r *rtuLink) owe(c *call, function byte) {
 	if len(r.debts) == maxDebts {
 		r.debts = r.debts[1:]
 	}
-	r.debts = append(r.debts, debt{bytes.Clone(adu), c.sent.Add(max(time.Second, 3*c.timeout))})
+	r.debts = append(r.debts, debt{c.unit, function, c.sent.Add(max(time.Second, 3*c.timeout))})
 }
 
-// alike counts the answers still to come that nobody could tell from the one to a
-// request: of the same unit, function and length. Those to the same request do not
-// count: either answer will do.
-func (r *rtuLink) alike(adu []byte) (n int) {
+// owes tells whether an answer of a unit may still come that nobody could tell from
+// that to a new request to read: until it has come, or is not expected any more, the
+// unit is not asked by this function. (Answers to writes name what was written.)
+func (r *rtuLink) owes(unit, function byte) bool {
 	now := time.Now()
 	r.debts = slices.DeleteFunc(r.debts, func(d debt) bool { return now.After(d.until) })
-	for _, d := range r.debts {
-		if d.request[0] == adu[0] && d.request[1] == adu[1] && !bytes.Equal(d.request, adu) && sameLength(d.request, adu) {
-			n++
-		}
-	}
-	return n
+	_, reads := wire.TableOf(function)
+	return reads && slices.ContainsFunc(r.debts, func(d debt) bool { return d.unit == unit && d.function == function })
 }
 
-// sameLength tells whether the answers to two requests of one function have the
-// same length.
-func sameLength(a, b []byte) bool {
-	q, bad := wire.ParseReadRequest(a[1], a[2:len(a)-2])
-	p, worse := wire.ParseReadRequest(b[1], b[2:len(b)-2])
-	return bad != 0 || worse != 0 || q.Table.AnswerBytes(q.Count) == p.Table.AnswerBytes(p.Count)
-}
-
-// paid forgets the oldest answer that a unit owes.
-func (r *rtuLink) paid(unit byte) {
-	if i := slices.IndexFunc(r.debts, func(d debt) bool { return d.request[0] == unit }); i >= 0 {
+// paid forgets the oldest answer that a unit owes to a function.
+func (r *rtuLink) paid(unit, function byte) {
+	if i := slices.IndexFunc(r.debts, func(d debt) bool { return d.unit == unit && d.function == function&^wire.Refuses }); i >= 0 {
 		r.debts = slices.Delete(r.debts, i, i+1)
 	}
 }
@@ -165,17 +153,14 @@ func (r *rtuLink) exchange(c *call, adu []byte) ([]byte, error) {
 			r.cut.Wait() // else it would cut off the next request on a shared line
 		}
 	}()
-	if err := r.drain(c); err != nil {
-		r.lose(c, err)
-		return nil, &brokenError{err}
-	}
-	if r.silence > 0 {
-		if err := rest(c.ctx, r.silence-time.Since(r.heard)); err != nil {
-			return nil, err
-		}
+	if err := r.quiet(c); err != nil {
+		return nil, err
 	}
 	if c.hand != nil && !c.hand() {
 		return nil, c.ctx.Err()
+	}
+	if c.unit != 0 && r.owes(c.unit, adu[1]) {
+		return nil, &silentError{owing: true}
 	}
 	c.tap.Tx(c.node, adu)
 	if c.tap.Active() {
@@ -199,35 +184,44 @@ func (r *rtuLink) exchange(c *call, adu []byte) ([]byte, error) {
 	return r.receive(c, adu, deadline)
 }
 
+// quiet waits until the line has been silent for t3.5, at most as long as for an
+// answer: then it babbles, and the request may get through or not.
+func (r *rtuLink) quiet(c *call) error {
+	for began := time.Now(); ; {
+		came, err := r.drain(c)
+		if err != nil {
+			r.lose(c, err)
+			return &brokenError{err}
+		}
+		wait := r.silence - time.Since(r.heard)
+		if wait <= 0 && !came || time.Since(began) > c.timeout {
+			return nil
+		}
+		if err := rest(c.ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
 // receive waits for the answer to a request.
 func (r *rtuLink) receive(c *call, adu []byte, deadline time.Time) ([]byte, error) {
 	r.buf = r.buf[:0]
 	unit, function := adu[0], adu[1]
-	var found, alien []byte
-	var at time.Time
-	doubts := r.alike(adu) // so many answers that look like ours come first
+	var alien []byte
 	for {
 		seen := r.buf
 		if n := len(adu); bytes.HasPrefix(seen, adu) && !(symmetric(function) && !r.echo) {
 			r.echo = r.echo || !symmetric(function)
 			seen = seen[n:]
 		}
-		frame, foreign, skipped := wire.FindAnswer(seen, unit, function)
+		frame, foreign, _ := wire.FindAnswer(seen, unit, function)
 		if foreign != nil && alien == nil {
 			alien = append(alien, foreign...)
+			r.paid(foreign[0], foreign[1])
 			r.alien(c, alien)
 		}
 		if frame != nil {
-			at = time.Now()
-			found = append(found[:0], frame...)
-			if doubts == 0 {
-				r.debts = slices.DeleteFunc(r.debts, func(d debt) bool { return d.request[0] == unit })
-				return r.accept(c, adu, found, at)
-			}
-			doubts--
-			r.paid(unit)
-			r.buf = append(r.buf[:0], seen[skipped:]...)
-			continue
+			return r.accept(c, adu, frame)
 		}
 		wait, silence := deadline, false
 		if size := wire.AnswerSize(seen); len(seen) >= 4 && size == len(seen) && seen[0] == unit && seen[1]&^wire.Refuses == function {
@@ -241,7 +235,7 @@ func (r *rtuLink) receive(c *call, adu []byte, deadline time.Time) ([]byte, erro
 		case err == nil:
 			continue
 		case c.ctx.Err() != nil:
-			r.owe(c, adu)
+			r.owe(c, function)
 			return nil, c.ctx.Err()
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			err = gone(err)
@@ -251,8 +245,8 @@ func (r *rtuLink) receive(c *call, adu []byte, deadline time.Time) ([]byte, erro
 			c.tap.Rx(c.node, seen)
 			return nil, &damagedError{errors.New("the answer is damaged, its CRC is wrong; look at wiring, termination and line settings")}
 		}
-		r.owe(c, adu)
-		return nil, r.silent(c, unit, function, alien, len(seen), found != nil)
+		r.owe(c, function)
+		return nil, r.silent(c, unit, function, alien, len(seen))
 	}
 }
 
@@ -269,8 +263,8 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // accept hands over an answer.
-func (r *rtuLink) accept(c *call, adu, frame []byte, at time.Time) ([]byte, error) {
-	c.answered = at
+func (r *rtuLink) accept(c *call, adu, frame []byte) ([]byte, error) {
+	c.answered = time.Now()
 	r.deaf, r.fresh = 0, false
 	r.redial.good()
 	c.tap.Rx(c.node, frame)
@@ -294,11 +288,9 @@ func (r *rtuLink) alien(c *call, frame []byte) {
 }
 
 // silent says that no answer came in time, and what came in its place.
-func (r *rtuLink) silent(c *call, unit, function byte, alien []byte, noise int, doubtful bool) error {
+func (r *rtuLink) silent(c *call, unit, function byte, alien []byte, noise int) error {
 	e := &silentError{after: c.timeout}
 	switch {
-	case doubtful:
-		e.foreign = "an answer that may be one to an earlier request"
 	case alien != nil && alien[0] == unit:
 		e.foreign = fmt.Sprintf("an answer to function %d", alien[1]&^wire.Refuses)
 	case alien != nil && alien[1]&^wire.Refuses == function:
@@ -332,46 +324,40 @@ func (r *rtuLink) read(deadline time.Time) error {
 }
 
 // drain throws away what came since the last answer: late answers, noise and the
-// traffic of others.
-func (r *rtuLink) drain(c *call) error {
+// traffic of others. It tells whether anything did.
+func (r *rtuLink) drain(c *call) (came bool, err error) {
 	raw, err := r.conn.SyscallConn()
 	if err != nil {
-		return err
+		return false, err
 	}
-	for {
-		var n int
-		var failed error
-		buf := r.buf[:cap(r.buf)]
-		if err := raw.Read(func(fd uintptr) bool {
-			n, failed = syscall.Read(int(fd), buf)
-			return true
-		}); err != nil {
-			return nil // the end of a context: the request itself will tell
-		}
-		switch {
-		case failed == syscall.EAGAIN:
-			return nil
-		case failed == syscall.EINTR:
-			continue
-		case failed != nil:
-			return gone(failed)
-		case n == 0:
-			return errors.New("the device closed the connection")
-		}
-		r.heard = time.Now()
-		for rest := buf[:n]; len(rest) > 0; {
-			_, foreign, skipped := wire.FindAnswer(rest, 0, 0)
-			if foreign == nil {
-				break
-			}
-			r.paid(foreign[0])
-			r.alien(c, foreign)
-			rest = rest[max(1, skipped):]
-		}
-		if r.silence > 0 && n == len(buf) {
-			return nil // it babbles
-		}
+	buf := r.buf[:cap(r.buf)]
+	var n int
+	var failed error
+	if err := raw.Read(func(fd uintptr) bool {
+		n, failed = syscall.Read(int(fd), buf)
+		return true
+	}); err != nil {
+		return false, nil // the end of a context: the request itself will tell
 	}
+	switch {
+	case failed == syscall.EAGAIN, failed == syscall.EINTR:
+		return false, nil
+	case failed != nil:
+		return false, gone(failed)
+	case n == 0:
+		return false, errors.New("the device closed the connection")
+	}
+	r.heard = time.Now()
+	for rest := buf[:n]; len(rest) > 0; {
+		_, foreign, skipped := wire.FindAnswer(rest, 0, 0)
+		if foreign == nil {
+			break
+		}
+		r.paid(foreign[0], foreign[1])
+		r.alien(c, foreign)
+		rest = rest[max(1, skipped):]
+	}
+	return true, nil
 }
 
 // gone brings the end of a port into words.

@@ -2,9 +2,11 @@ package modbus
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fieldhub/hub/adapters/modbus/wire"
+	"github.com/fieldhub/hub/nodes"
 )
 
 // interval returns how often a point is read, and how often it is at least.
@@ -38,6 +40,7 @@ func (d *device) wanted(u *unit) bool {
 // replan makes the blocks of a unit anew. Those that stay the same keep their
 // times.
 func (d *device) replan(u *unit) {
+	d.due = nil
 	type group struct {
 		table wire.Table
 		every time.Duration
@@ -118,6 +121,12 @@ func (b *block) advance(now time.Time) {
 	}
 }
 
+// due is a block whose time has come.
+type due struct {
+	u *unit
+	b *block
+}
+
 // step does the most pressing thing, if any is due, and returns how long there is
 // nothing to do.
 func (d *device) step(now time.Time) time.Duration {
@@ -131,28 +140,71 @@ func (d *device) step(now time.Time) time.Duration {
 			return min(wait, never)
 		}
 	}
-	var u *unit
-	var b *block
-	first := now.Add(never)
-	for _, x := range d.units {
-		if x.silent != nil {
-			if len(x.blocks) > 0 && x.probe.Before(first) {
-				u, b, first = x, nil, x.probe
+	for len(d.due) > 0 {
+		x := d.due[0]
+		d.due = d.due[1:]
+		if x.u.silent == nil {
+			d.poll(x.u, x.b)
+			return 0
+		}
+	}
+	return d.gather(now, now.Add(never))
+}
+
+// gather finds what is due now, in the order of its times, tries one silent unit if
+// one is due and the line can afford it, and returns how long there is nothing to
+// do; first is when at last.
+func (d *device) gather(now, first time.Time) time.Duration {
+	d.due = d.due[:0]
+	var probe *unit
+	for _, u := range d.units {
+		if u.silent != nil {
+			switch {
+			case len(u.blocks) == 0:
+			case !u.probe.After(now) && (probe == nil || u.probe.Before(probe.probe)):
+				probe = u
+			case u.probe.Before(first):
+				first = u.probe
 			}
 			continue
 		}
-		for _, y := range x.blocks {
-			if y.next.Before(first) {
-				u, b, first = x, y, y.next
+		for _, b := range u.blocks {
+			if !b.next.After(now) {
+				d.due = append(d.due, due{u, b})
+			} else if b.next.Before(first) {
+				first = b.next
 			}
 		}
 	}
-	if wait := first.Sub(now); wait > 0 {
-		return wait
+	slices.SortStableFunc(d.due, func(a, b due) int { return a.b.next.Compare(b.b.next) })
+	switch {
+	case probe != nil:
+		d.probe(probe, now)
+		return 0
+	case len(d.due) > 0:
+		return 0
 	}
-	if b == nil {
-		b = u.blocks[0]
+	return first.Sub(now)
+}
+
+// living tells whether a unit answers that would be held up.
+func (d *device) living() bool {
+	return slices.ContainsFunc(d.units, func(u *unit) bool { return u.silent == nil && len(u.blocks) > 0 })
+}
+
+// probe tries a silent unit, when the line can afford it; else those who wait are
+// told what is known.
+func (d *device) probe(u *unit, now time.Time) {
+	cost := d.patience(u)
+	if wait := d.line.dead.take(now, cost); wait > 0 && d.living() {
+		u.probe = now.Add(wait)
+		for _, p := range u.points {
+			d.answerAll(p, nodes.Reading{Node: p.id, Err: u.silent, MaxAge: p.maxAge})
+		}
+		return
 	}
-	d.poll(u, b)
-	return 0
+	d.poll(u, u.blocks[0])
+	if u.silent == nil {
+		d.line.dead.give(cost)
+	}
 }

@@ -85,6 +85,7 @@ func (d *device) fell(u *unit, what string, cause error) {
 // answered takes note of an answer of a unit.
 func (d *device) answered(u *unit, took time.Duration) {
 	d.slowest = max(took, d.slowest-d.slowest/64)
+	u.met = true
 	if u.silent != nil {
 		d.log.Info("modbus: unit answers again", "unit", u.id)
 		d.recovered(u)

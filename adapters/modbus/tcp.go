@@ -133,7 +133,7 @@ func (t *tcpLink) once(c *call, adu []byte) ([]byte, error) {
 				c.tap.Note(sniffer.Warning, "", fmt.Sprintf("%d requests without an answer; connecting to %s anew", t.deaf, t.addr))
 				t.close()
 			}
-			return nil, &silentError{c.timeout, foreign}
+			return nil, &silentError{after: c.timeout, foreign: foreign}
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, &brokenError{errors.New("the device closed the connection")}
 		default:
