@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -199,8 +200,9 @@ func (l *line) write(c *call, w wire.WriteRequest) error {
 	return nil
 }
 
-// do sends any other function and returns the data of its answer, valid until the
-// next call. The errors are those of read.
+// do sends any other function and returns the data of its answer, which is the
+// caller's: the line's own buffer is somebody else's as soon as the gate is left. The
+// errors are those of read.
 func (l *line) do(c *call, function byte, data []byte) ([]byte, error) {
 	if err := l.begin(c); err != nil {
 		return nil, err
@@ -227,7 +229,7 @@ func (l *line) do(c *call, function byte, data []byte) ([]byte, error) {
 	case pdu.FunctionCode != function:
 		return nil, &answerError{fmt.Errorf("it is one to function %d", pdu.FunctionCode)}
 	}
-	return pdu.Data, nil
+	return bytes.Clone(pdu.Data), nil
 }
 
 // duration is what a transaction with PDUs of these sizes takes on the wire at
