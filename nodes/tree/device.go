@@ -13,12 +13,13 @@ import (
 	"github.com/fieldhub/hub/nodes"
 )
 
-// Pauses before a device is opened again, and how long one may take to stop. Set
-// by tests only.
+// Pauses before a device is opened again, how long one may take to stop, and how
+// long one waits for another to be opened. Set by tests only.
 var (
 	firstPause = time.Second
 	lastPause  = time.Minute
 	stopTime   = 10 * time.Second
+	openTime   = time.Second
 )
 
 // faultEvent names the condition that a device cannot be used.
@@ -130,9 +131,9 @@ func (d *device) run(ctx context.Context) (err error) {
 	defer cancel(nil)
 	h := &host{d: d, log: d.t.log.With("node", d.id)}
 	defer h.closed.Store(true)
-	s, snapshot := d.prepare(cancel)
+	s, err := d.prepareAndOpen(ctx, cancel, h)
 	defer func() { d.finish(s, err) }()
-	if err := d.open(s, snapshot, h); err != nil {
+	if err != nil {
 		return err
 	}
 	d.t.clearAll(d) // what an earlier opening said
@@ -183,6 +184,21 @@ func (d *device) guard(ctx context.Context, dev nodes.Device) (err error) {
 		}
 	}()
 	return dev.Run(ctx)
+}
+
+// prepareAndOpen opens the device, one at a time: what each is handed is large, and
+// needed for a moment only. One that hangs does not hold up the others for long.
+func (d *device) prepareAndOpen(ctx context.Context, cancel context.CancelCauseFunc, h nodes.Host) (*session, error) {
+	timer := time.NewTimer(openTime)
+	defer timer.Stop()
+	select {
+	case d.t.opening <- struct{}{}:
+		defer func() { <-d.t.opening }()
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	s, snapshot := d.prepare(cancel)
+	return s, d.open(s, snapshot, h)
 }
 
 // prepare begins a session: changes from here on reach the device as such, those

@@ -47,7 +47,8 @@ type Tree struct {
 	closing  bool
 
 	publishing sync.Mutex
-	reporting  sync.Mutex // as that of a device
+	reporting  sync.Mutex    // as that of a device
+	opening    chan struct{} // 1: a device is being opened
 	supervised sync.WaitGroup
 	ctx        context.Context // of Run; set before running is closed
 	interest   chan struct{}   // 1: the interest in some device changed
@@ -72,7 +73,7 @@ func New(cfg Config) (*Tree, error) {
 	}
 	t := &Tree{cfg: cfg, types: types, log: cfg.Log.With("source", cfg.Source),
 		changes: make(chan *change), running: make(chan struct{}), stopped: make(chan struct{}),
-		nodes: make(map[string]*node), devices: make(map[string]*device), interest: make(chan struct{}, 1)}
+		nodes: make(map[string]*node), devices: make(map[string]*device), interest: make(chan struct{}, 1), opening: make(chan struct{}, 1)}
 	t.root = &node{spec: nodes.Spec{ID: nodes.RootID, Name: nodes.RootID, Type: nodes.TypeRoot}, typ: types.byName[nodes.TypeRoot]}
 	t.nodes[nodes.RootID] = t.root
 	if err := t.load(); err != nil {
