@@ -26,22 +26,32 @@ func (d *device) putUnit(s *nodes.Spec) []*unit {
 	case u == nil:
 		u = &unit{id: s.ID, cfg: cfg}
 		d.alter(func() { d.units = append(d.units, u) })
+		d.adopt(u)
 		return []*unit{u}
 	case u.cfg == cfg:
 		return nil
-	case u.cfg.id != cfg.id:
-		d.recovered(u)
 	}
+	other := u.cfg.id != cfg.id
 	d.alter(func() { u.cfg = cfg })
-	d.forget(u)
+	d.adopt(u)
+	if other {
+		d.recovered(u)
+		d.forget(u)
+	}
 	return []*unit{u}
 }
 
 // forget drops what was learned of a unit, since it may be another one now.
 func (d *device) forget(u *unit) {
-	u.known = [5]learned{}
+	for t := range u.known {
+		u.known[t] = learned{fixed: u.cfg.holes}
+	}
+	u.unsaved, u.since = true, time.Time{}
+	if u.peer != nil {
+		d.line.health.forget(u.peer)
+	}
 	for _, p := range u.points {
-		d.accepted(p)
+		d.forgive(p)
 	}
 }
 
@@ -63,7 +73,7 @@ func (d *device) putRegister(s *nodes.Spec) []*unit {
 	touched := []*unit{u}
 	if p.unit != u {
 		touched = append(touched, p.unit)
-		d.accepted(p)
+		d.forgive(p)
 		d.alter(func() {
 			p.unit.drop(p)
 			p.unit = u
@@ -72,7 +82,7 @@ func (d *device) putRegister(s *nodes.Spec) []*unit {
 	} else if p.registerConfig == cfg {
 		return nil
 	}
-	d.accepted(p)
+	d.forgive(p)
 	d.alter(func() { p.registerConfig = cfg })
 	d.await(u, p)
 	return touched
@@ -112,7 +122,7 @@ func (d *device) unit(id string) *unit {
 func (d *device) remove(id string) []*unit {
 	if p := d.points[id]; p != nil {
 		d.answerAll(p, nodes.Reading{Node: id, Err: failure(nodes.Gone, id, "the register was removed")})
-		d.accepted(p)
+		d.forgive(p)
 		d.alter(func() {
 			delete(d.points, id)
 			p.unit.drop(p)
@@ -128,6 +138,7 @@ func (d *device) remove(id string) []*unit {
 	}
 	d.alter(func() { d.units = slices.DeleteFunc(d.units, func(x *unit) bool { return x == u }) })
 	d.urgent = slices.DeleteFunc(d.urgent, func(x *unit) bool { return x == u })
+	d.replanned = true
 	return nil
 }
 
@@ -174,7 +185,7 @@ func (u *unit) hasten(edited map[*point]bool) {
 	for _, b := range u.blocks {
 		for _, it := range b.items {
 			if edited[it.point] {
-				b.next = time.Time{}
+				b.next = 0
 			}
 		}
 	}
@@ -211,9 +222,10 @@ func (d *device) reconfigure(cfg gatewayConfig) bool {
 		d.up()
 		for _, u := range d.units {
 			d.recovered(u)
+			d.adopt(u)
 			d.forget(u)
 			for _, b := range u.blocks {
-				b.next = time.Time{}
+				b.next = 0
 			}
 		}
 	}

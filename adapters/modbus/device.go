@@ -42,32 +42,40 @@ type device struct {
 	call   call
 	wishes map[string]time.Duration // interest, by node
 	urgent []*unit                  // somebody waits for some of their points
-	due    []due                    // blocks whose time has come, in order
 
-	down    *nodes.Error // why there is no connection; nil when there is
-	retry   time.Time    // when to try again
-	tried   time.Time    // the last attempt
-	slowest time.Duration
-	phase   float64 // spreads starts over the interval
+	down    *nodes.Error  // why there is no connection; nil when there is
+	retry   time.Time     // when to try again
+	tried   moment        // the last attempt
+	lastEnd moment        // of the last transaction
+	took    time.Duration // of the last answer
+	phase   float64       // spreads starts over the interval
 	out     []nodes.Reading
+
+	queue     queue  // of the units that do not rest
+	replanned bool   // it has to be made anew
+	nextProbe moment // when to look for a unit that rests and may be asked
+
+	nextChores moment
 }
 
 // unit is a unit node.
 type unit struct {
 	id      string
 	cfg     unitConfig
+	force   unitConfig // with what was learned, as look shows it
 	points  []*point
 	blocks  []*block
 	known   [5]learned // by table
 	refused [5]int     // points refused with another exception than 2, by table
 	queued  bool       // in device.urgent
 
-	silent   *nodes.Error // why it counts as silent; nil when it answers
-	failures int          // in a row
-	probe    time.Time    // next attempt while silent
-	asked    time.Time    // last attempt
-	slow     bool         // a late answer came: give it the full time
-	met      bool         // it has answered since it was configured
+	peer    *peer        // what the line knows of it; nil before Run
+	resting bool         // asked by probes only: silent, or never heard
+	silent  *nodes.Error // why it counts as silent; nil when it answers, or was never heard
+	asked   moment       // last attempt
+	counts  counts
+	unsaved bool      // what was learned of it is not on the shelf yet
+	since   time.Time // when the first of that was learned
 }
 
 // point is a register node.
@@ -87,9 +95,12 @@ type point struct {
 type block struct {
 	batch
 	table  wire.Table
+	unit   *unit
+	order  uint32 // in the plan
 	every  time.Duration
-	next   time.Time
-	anchor time.Time // its times are this plus multiples of every
+	next   moment
+	anchor moment        // its times are this plus multiples of every
+	took   time.Duration // its transaction, on average
 }
 
 // inbox is what other goroutines want of Run.
@@ -101,6 +112,7 @@ type inbox struct {
 	reads    []*readCall
 	notes    []note
 	refresh  map[string]bool
+	forget   []string // units
 	wake     chan struct{}
 }
 
@@ -126,8 +138,12 @@ func open(e adapters.Env, lines *pool, t timing) (nodes.Device, error) {
 // Run implements [nodes.Device].
 func (d *device) Run(ctx context.Context) error {
 	d.alter(func() { d.line = d.lines.acquire(d.cfg.endpoint) })
+	for _, u := range d.units {
+		d.adopt(u)
+	}
 	d.outside.begin(ctx)
 	defer func() {
+		d.save()
 		close(d.ended)
 		d.outside.end()
 		d.lines.release(d.line)
@@ -144,7 +160,7 @@ func (d *device) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		wait := d.step(time.Now())
+		wait := d.step()
 		if wait <= 0 {
 			continue
 		}
@@ -185,9 +201,9 @@ func (d *device) poke() {
 func (d *device) takeInbox() {
 	d.inbox.mu.Lock()
 	changes, interest, interset, reads := d.inbox.changes, d.inbox.interest, d.inbox.interset, d.inbox.reads
-	notes, refresh := d.inbox.notes, d.inbox.refresh
+	notes, refresh, forget := d.inbox.notes, d.inbox.refresh, d.inbox.forget
 	d.inbox.changes, d.inbox.interest, d.inbox.interset, d.inbox.reads = nil, nil, false, nil
-	d.inbox.notes, d.inbox.refresh = nil, nil
+	d.inbox.notes, d.inbox.refresh, d.inbox.forget = nil, nil, nil
 	d.inbox.mu.Unlock()
 	for _, c := range changes {
 		d.change(c)
@@ -207,6 +223,12 @@ func (d *device) takeInbox() {
 	}
 	for _, n := range notes {
 		d.hearNote(n)
+	}
+	for _, id := range forget {
+		if u := d.unit(id); u != nil {
+			d.forget(u)
+			d.replan(u)
+		}
 	}
 	for id := range refresh {
 		if p := d.points[id]; p != nil && p.unit.silent == nil {

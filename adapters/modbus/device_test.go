@@ -560,19 +560,19 @@ func TestPollingDoesNotDrift(t *testing.T) {
 
 func TestStaggerAndAdvance(t *testing.T) {
 	d := &device{}
-	now := time.Now()
+	now := 1234567 * time.Millisecond
 	slots := make(map[int]int)
 	for range 100 {
 		b := &block{every: time.Minute}
 		d.stagger(b, now, false)
-		if first := b.next.Sub(now); first < 0 || first > time.Second {
+		if first := b.next - now; first < 0 || first > time.Second {
 			t.Fatalf("the first reading comes after %v", first)
 		}
-		slots[int(b.anchor.Sub(now)/(6*time.Second))]++
-		late := now.Add(130 * time.Second) // two were missed
+		slots[int((b.anchor-now+time.Second)/(6*time.Second))]++
+		late := now + 130*time.Second // two were missed
 		b.advance(late)
-		if wait := b.next.Sub(late); wait <= 0 || wait > time.Minute || b.next.Sub(b.anchor)%time.Minute != 0 {
-			t.Fatalf("after an overrun: next in %v, off the grid by %v", wait, b.next.Sub(b.anchor)%time.Minute)
+		if wait := b.next - late; wait <= 0 || wait > time.Minute || (b.next-b.anchor)%time.Minute != 0 {
+			t.Fatalf("after an overrun: next in %v, off the grid by %v", wait, (b.next-b.anchor)%time.Minute)
 		}
 	}
 	for i := range 10 {

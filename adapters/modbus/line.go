@@ -20,6 +20,7 @@ import (
 type call struct {
 	ctx      context.Context
 	timeout  time.Duration
+	dial     time.Duration // for connecting; 0: as timeout
 	unit     byte
 	node     string // of the unit, for the tap
 	tap      *sniffer.Tap
@@ -73,7 +74,8 @@ type line struct {
 	users int    // guarded by the pool
 	gate  gate
 	count lineCounters
-	dead  deadTime
+
+	health health // of its units
 
 	// Below: only inside the gate.
 	link    link

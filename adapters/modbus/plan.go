@@ -28,6 +28,47 @@ type limits struct {
 type learned struct {
 	holes map[int]bool // addresses never to be read along
 	cuts  map[int]bool // a request must not go on from the address below to this one
+	fixed string       // addresses never to be read along, as configured: see parseSpans
+	most  int          // the most words that were delivered at once
+	least int          // the fewest words that were refused because there were so many; 0: none
+	span  [2]int       // the request that this was: first and end
+}
+
+// longest is the most words to ask for at once, of at most so many: between what was
+// delivered and what was refused, to come nearer to the truth.
+func (l *learned) longest(limit int) int {
+	if l.least == 0 {
+		return limit
+	}
+	return min(limit, max(1, l.most, (l.most+l.least)/2))
+}
+
+// accept takes note of a delivery, and tells whether it shows that longer requests
+// can be tried.
+func (l *learned) accept(words int) bool {
+	if words <= l.most {
+		return false
+	}
+	l.most = words
+	if l.least > 0 && l.least <= words { // it was not the length
+		l.least = 0
+	}
+	return l.least > 0
+}
+
+// refuse takes note of a refusal whose reason is not known yet: what it was of may
+// explain a refusal that was put down to the length.
+func (l *learned) refuse(b batch) {
+	if l.least > b.words && b.first >= l.span[0] && b.first+b.words <= l.span[1] {
+		l.least = 0
+	}
+}
+
+// tooLong remembers that a batch was refused because of its length.
+func (l *learned) tooLong(b batch) {
+	if l.least == 0 || b.words < l.least {
+		l.least, l.span = b.words, [2]int{b.first, b.first + b.words}
+	}
 }
 
 func (l *learned) hole(first, end int) {
@@ -90,7 +131,7 @@ func plan(items []item, lim limits, known *learned) []batch {
 // free tells whether a request that begins at start and has come to before have
 // may go on to address first, reading along what lies between.
 func (l *learned) free(start, have, first int) bool {
-	if len(l.holes) == 0 && len(l.cuts) == 0 {
+	if len(l.holes) == 0 && len(l.cuts) == 0 && l.fixed == "" {
 		return true
 	}
 	if first > start && l.cuts[first] {
@@ -98,6 +139,11 @@ func (l *learned) free(start, have, first int) bool {
 	}
 	for a := have; a <= first; a++ {
 		if l.cuts[a] || a < first && l.holes[a] {
+			return false
+		}
+	}
+	for rest := l.fixed; len(rest) >= 4; rest = rest[4:] {
+		if from, to := span(rest); from < first && to >= have {
 			return false
 		}
 	}

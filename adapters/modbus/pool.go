@@ -11,6 +11,7 @@ import (
 // one connection, since many gateways accept but one and a serial port is one.
 type pool struct {
 	pause pause
+	epoch time.Time // that moments are counted from
 
 	mu    sync.Mutex
 	lines map[lineKey]*line
@@ -21,7 +22,9 @@ type lineKey struct {
 	addr string
 }
 
-func newPool(p pause) *pool { return &pool{pause: p, lines: make(map[lineKey]*line)} }
+func newPool(p pause) *pool {
+	return &pool{pause: p, epoch: time.Now(), lines: make(map[lineKey]*line)}
+}
 
 // acquire returns the line to an endpoint and counts its user. It connects to
 // nothing. A serial port that is in use with other settings cannot be shared: the

@@ -91,12 +91,12 @@ func (d *device) want(p *point, w waiter) {
 	u := p.unit
 	p.waiters = append(p.waiters, w)
 	switch {
-	case d.down != nil && time.Since(d.tried) < triedLately:
+	case d.down != nil && d.now()-d.tried < triedLately:
 		d.answerAll(p, nodes.Reading{Node: p.id, Err: d.down, MaxAge: p.maxAge})
-	case d.down == nil && u.silent != nil && time.Since(u.asked) < triedLately:
+	case d.down == nil && u.silent != nil && (d.now()-u.asked < triedLately || !d.line.health.hasten(u.peer, d.now())):
 		d.answerAll(p, nodes.Reading{Node: p.id, Err: u.silent, MaxAge: p.maxAge})
 	case d.down == nil && u.silent != nil:
-		u.probe = time.Now() // after those who answer
+		d.nextProbe = 0 // after those who answer
 	default:
 		d.await(u, p)
 	}
@@ -154,7 +154,6 @@ func (d *device) nextUrgent() *unit {
 		switch {
 		case !waiting:
 		case u.silent != nil && d.down == nil:
-			u.probe = time.Now()
 		default:
 			return u
 		}
@@ -171,9 +170,9 @@ func (d *device) readUrgent(u *unit) {
 			continue
 		}
 		t = p.table
-		items = append(items, item{p.first, p.words(), p.bad, p})
+		items = append(items, u.item(p))
 	}
-	d.ask(u, t, plan(items, u.cfg.limits(t), &u.known[t])[0], true)
+	d.ask(u, t, plan(items, u.limits(t), &u.known[t])[0], reading)
 	for _, p := range u.points {
 		d.await(u, p)
 	}

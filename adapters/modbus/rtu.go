@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,7 +120,7 @@ func (r *rtuLink) connect(c *call) error {
 	if r.ep.kind == kindSerial {
 		conn, err = serial.Open(r.ep.addr, r.ep.port)
 	} else {
-		d := net.Dialer{Timeout: c.timeout}
+		d := net.Dialer{Timeout: cmp.Or(c.dial, c.timeout)}
 		var n net.Conn
 		if n, err = d.DialContext(c.ctx, "tcp", r.ep.addr); err == nil {
 			conn = n.(*net.TCPConn)
@@ -178,7 +179,9 @@ func (r *rtuLink) exchange(c *call, adu []byte) ([]byte, error) {
 		return nil, &brokenError{fmt.Errorf("cannot send: %w", err)}
 	}
 	if c.unit == 0 { // a broadcast: nobody answers, everybody needs the time to hear it
-		r.heard = time.Now().Add(r.ep.port.Characters(len(adu)))
+		if r.heard = time.Now(); r.ep.kind == kindSerial {
+			r.heard = r.heard.Add(r.ep.port.Characters(len(adu)))
+		}
 		return nil, errors.Join(rest(c.ctx, min(c.timeout, 100*time.Millisecond)), errNoAnswer)
 	}
 	return r.receive(c, adu, deadline)

@@ -2,12 +2,13 @@ package modbus
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/fieldhub/hub/adapters/modbus/wire"
-	"github.com/fieldhub/hub/nodes"
 )
+
+// now is the present moment.
+func (d *device) now() moment { return time.Since(d.lines.epoch) }
 
 // interval returns how often a point is read, and how often it is at least.
 func (d *device) interval(p *point) (every, configured time.Duration) {
@@ -19,6 +20,9 @@ func (d *device) interval(p *point) (every, configured time.Duration) {
 		configured = d.cfg.interval
 	}
 	every = configured
+	if len(d.wishes) == 0 {
+		return every, configured
+	}
 	for _, id := range [...]string{p.id, p.unit.id, d.id} {
 		if wish, ok := d.wishes[id]; ok {
 			every = min(every, max(wish, d.cfg.shortest))
@@ -40,7 +44,7 @@ func (d *device) wanted(u *unit) bool {
 // replan makes the blocks of a unit anew. Those that stay the same keep their
 // times.
 func (d *device) replan(u *unit) {
-	d.due = nil
+	d.settle(u)
 	type group struct {
 		table wire.Table
 		every time.Duration
@@ -57,7 +61,7 @@ func (d *device) replan(u *unit) {
 		if groups[g] == nil {
 			order = append(order, g)
 		}
-		groups[g] = append(groups[g], item{p.first, p.words(), p.bad, p})
+		groups[g] = append(groups[g], u.item(p))
 	}
 	type key struct {
 		group
@@ -67,14 +71,14 @@ func (d *device) replan(u *unit) {
 	for _, b := range u.blocks {
 		old[key{group{b.table, b.every}, b.first, b.words}] = b
 	}
-	now := time.Now()
+	now := d.now()
 	u.blocks = u.blocks[:0:0]
 	for _, g := range order {
-		for _, x := range plan(groups[g], u.cfg.limits(g.table), &u.known[g.table]) {
+		for _, x := range plan(groups[g], u.limits(g.table), &u.known[g.table]) {
 			k := key{g, x.first, x.words}
 			b := old[k]
 			if b == nil {
-				b = &block{table: g.table, every: g.every}
+				b = &block{table: g.table, every: g.every, unit: u}
 				d.stagger(b, now, x.items[0].alone)
 			}
 			delete(old, k) // two alike do not share one
@@ -82,6 +86,26 @@ func (d *device) replan(u *unit) {
 			u.blocks = append(u.blocks, b)
 		}
 	}
+	d.replanned = true
+}
+
+// requeue fills the queue after plans changed.
+func (d *device) requeue() {
+	d.replanned = false
+	clear(d.queue)
+	d.queue = d.queue[:0]
+	var order uint32
+	for _, u := range d.units {
+		u.resting = d.line.health.rests(u.peer)
+		for _, b := range u.blocks {
+			b.order, order = order, order+1
+			if !u.resting {
+				d.queue = append(d.queue, b)
+			}
+		}
+	}
+	d.queue.tidy()
+	d.nextProbe = 0
 }
 
 // slots is how many times within an interval (a second at most) there are at which
@@ -96,115 +120,72 @@ const (
 // do not come in bunches. The golden ratio spreads any number of them evenly. The
 // times are those of slots, the same for all lines: what is due in one is done in
 // one go, since to wake up costs more than a request.
-func (d *device) stagger(b *block, now time.Time, tried bool) {
+func (d *device) stagger(b *block, now moment, tried bool) {
 	_, d.phase = math.Modf(d.phase + 0.6180339887498949)
 	soon := min(b.every, time.Second)
 	slot := max(shortestSlot, soon/slots)
-	at := func(span time.Duration) time.Time {
-		return now.Add(time.Duration(d.phase * float64(span))).Truncate(slot)
+	at := func(span time.Duration) moment {
+		return (now + time.Duration(d.phase*float64(span))).Truncate(slot)
 	}
 	b.anchor = at(b.every)
-	if b.next = at(soon); b.next.Before(now) {
-		b.next = now
-	}
+	b.next = max(at(soon), now)
 	if tried {
-		b.next = now.Add(b.every)
+		b.next = now + b.every
 	}
 }
 
 // advance sets the next time of a block that was just read, on its own grid: what
 // was missed is left out, never made up for.
-func (b *block) advance(now time.Time) {
+func (b *block) advance(now moment) {
 	b.next = b.anchor
-	if late := now.Sub(b.anchor); late >= 0 {
-		b.next = b.anchor.Add((late/b.every + 1) * b.every)
+	if late := now - b.anchor; late >= 0 {
+		b.next = b.anchor + (late/b.every+1)*b.every
 	}
 }
 
-// due is a block whose time has come.
-type due struct {
-	u *unit
-	b *block
-}
-
 // step does the most pressing thing, if any is due, and returns how long there is
-// nothing to do.
-func (d *device) step(now time.Time) time.Duration {
+// nothing to do. What somebody waits for comes first, then what is due, then units
+// that are silent or were never heard, unless they have waited long.
+func (d *device) step() time.Duration {
 	if u := d.nextUrgent(); u != nil {
 		d.readUrgent(u)
 		return 0
 	}
+	if d.replanned {
+		d.requeue()
+	}
 	const never = time.Hour
 	if d.down != nil {
-		if wait := d.retry.Sub(now); wait > 0 {
+		if wait := time.Until(d.retry); wait > 0 {
 			return min(wait, never)
 		}
 	}
-	for len(d.due) > 0 {
-		x := d.due[0]
-		d.due = d.due[1:]
-		if x.u.silent == nil {
-			d.poll(x.u, x.b)
+	now := d.now()
+	if now >= d.nextChores {
+		d.nextChores = now + chorePause
+		d.chores()
+	}
+	if d.down != nil { // whatever comes next shows whether there is a connection
+		if len(d.queue) > 0 {
+			d.poll(d.queue[0])
+			return 0
+		}
+		d.nextProbe = 0
+	}
+	if now >= d.nextProbe {
+		if u, at := d.nextSilent(now); u != nil && (at <= now-overdue || at <= now && (len(d.queue) == 0 || d.queue[0].next > now)) {
+			d.probe(u)
 			return 0
 		}
 	}
-	return d.gather(now, now.Add(never))
-}
-
-// gather finds what is due now, in the order of its times, tries one silent unit if
-// one is due and the line can afford it, and returns how long there is nothing to
-// do; first is when at last.
-func (d *device) gather(now, first time.Time) time.Duration {
-	d.due = d.due[:0]
-	var probe *unit
-	for _, u := range d.units {
-		if u.silent != nil {
-			switch {
-			case len(u.blocks) == 0:
-			case !u.probe.After(now) && (probe == nil || u.probe.Before(probe.probe)):
-				probe = u
-			case u.probe.Before(first):
-				first = u.probe
-			}
-			continue
+	wake := min(d.nextChores, d.nextProbe)
+	if len(d.queue) > 0 {
+		b := d.queue[0]
+		if b.next <= now {
+			d.poll(b)
+			return 0
 		}
-		for _, b := range u.blocks {
-			if !b.next.After(now) {
-				d.due = append(d.due, due{u, b})
-			} else if b.next.Before(first) {
-				first = b.next
-			}
-		}
+		wake = min(wake, b.next)
 	}
-	slices.SortStableFunc(d.due, func(a, b due) int { return a.b.next.Compare(b.b.next) })
-	switch {
-	case probe != nil:
-		d.probe(probe, now)
-		return 0
-	case len(d.due) > 0:
-		return 0
-	}
-	return first.Sub(now)
-}
-
-// living tells whether a unit answers that would be held up.
-func (d *device) living() bool {
-	return slices.ContainsFunc(d.units, func(u *unit) bool { return u.silent == nil && len(u.blocks) > 0 })
-}
-
-// probe tries a silent unit, when the line can afford it; else those who wait are
-// told what is known.
-func (d *device) probe(u *unit, now time.Time) {
-	cost := d.patience(u)
-	if wait := d.line.dead.take(now, cost); wait > 0 && d.living() {
-		u.probe = now.Add(wait)
-		for _, p := range u.points {
-			d.answerAll(p, nodes.Reading{Node: p.id, Err: u.silent, MaxAge: p.maxAge})
-		}
-		return
-	}
-	d.poll(u, u.blocks[0])
-	if u.silent == nil {
-		d.line.dead.give(cost)
-	}
+	return max(wake-now, time.Millisecond)
 }

@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -74,7 +75,7 @@ func (t *tcpLink) connect(c *call) error {
 	if err := t.wait(c); err != nil {
 		return err
 	}
-	d := net.Dialer{Timeout: c.timeout}
+	d := net.Dialer{Timeout: cmp.Or(c.dial, c.timeout)}
 	conn, err := d.DialContext(c.ctx, "tcp", t.addr)
 	if err != nil {
 		return t.refused(c, err)

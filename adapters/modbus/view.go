@@ -39,7 +39,7 @@ func (d *device) look() *view {
 	}
 	v := &view{line: d.line, cfg: d.cfg, units: make(map[string]*unitView, len(d.units)), points: make(map[string]*pointView, len(d.points))}
 	for _, u := range d.units {
-		uv := &unitView{id: u.id, cfg: d.inForce(u), points: make([]*pointView, 0, len(u.points))}
+		uv := &unitView{id: u.id, cfg: u.force, points: make([]*pointView, 0, len(u.points))}
 		v.units[u.id] = uv
 		for _, p := range u.points {
 			pv := &pointView{id: p.id, cfg: p.registerConfig, unit: uv}
@@ -94,11 +94,4 @@ func (d *device) refresh(points ...string) {
 	}
 	d.inbox.mu.Unlock()
 	d.poke()
-}
-
-// inForce is a unit's configuration with what holds where it says nothing.
-func (d *device) inForce(u *unit) unitConfig {
-	c := u.cfg
-	c.timeout, c.pause = d.cfg.timeout, d.cfg.pause
-	return c
 }
