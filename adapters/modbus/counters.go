@@ -17,7 +17,7 @@ type lineCounters struct {
 }
 
 // exchange counts a transaction.
-func (n *lineCounters) exchange(took time.Duration, adu, answer []byte, c *call, err error) {
+func (n *lineCounters) exchange(ended time.Time, adu, answer []byte, c *call, err error) {
 	var down *downError
 	if errors.As(err, &down) || c.sent.IsZero() {
 		return // nothing was sent
@@ -25,7 +25,7 @@ func (n *lineCounters) exchange(took time.Duration, adu, answer []byte, c *call,
 	n.requests.Add(1)
 	n.sent.Add(int64(len(adu)))
 	n.received.Add(int64(len(answer)))
-	n.busy.Add(int64(took))
+	n.busy.Add(int64(ended.Sub(c.sent)))
 	n.discarded.Add(int64(len(c.late)))
 	var silent *silentError
 	var damaged *damagedError

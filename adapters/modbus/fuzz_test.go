@@ -1,28 +1,35 @@
 package modbus
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"io"
-	"net"
+	"os"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/fieldhub/hub/adapters/modbus/wire"
 )
 
-// canned is a connection on which the peer sends what it is told, and then
-// closes.
-type canned struct {
-	net.Conn
-	in io.Reader
+// pair returns a connection and its other end.
+func pair(t testing.TB) (near, far *os.File) {
+	t.Helper()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far = os.NewFile(uintptr(fds[0]), "near"), os.NewFile(uintptr(fds[1]), "far")
+	t.Cleanup(func() { near.Close(); far.Close() })
+	return near, far
 }
 
-func (c *canned) Read(b []byte) (int, error)  { return c.in.Read(b) }
-func (c *canned) Write(b []byte) (int, error) { return len(b), nil }
-func (c *canned) Close() error                { return nil }
-func (c *canned) SetDeadline(time.Time) error { return nil }
+// answers sends bytes when a request has come, and closes.
+func answers(far *os.File, b []byte) {
+	if n, err := far.Read(make([]byte, wire.MaxADU)); n > 0 && err == nil {
+		far.Write(b) // what does not arrive is no answer
+	}
+	far.Close()
+}
 
 // Whatever a peer sends, the line neither panics nor takes anything else for the
 // answer than a whole frame with our transaction, unit and function.
@@ -39,9 +46,14 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(wire.ADU{Transaction: 1, Unit: 1, Function: 0x83}.Append(nil))
 	f.Add([]byte{0, 1, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		k := &tcpLink{redial: redial{addr: "fuzz", pause: pause{time.Hour, time.Hour}}}
-		k.conn = &canned{in: bytes.NewReader(stream)}
-		k.in = bufio.NewReaderSize(k.conn, 2*wire.MaxADU)
+		near, far := pair(t)
+		k := &tcpLink{redial: redial{addr: "fuzz", pause: pause{time.Hour, time.Hour}}, heard: time.Now(), buf: make([]byte, 0, 2*wire.MaxADU)}
+		if err := k.stream.open(near); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); answers(far, stream) }()
+		defer func() { k.close(); <-done }()
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		c := &call{ctx: ctx, timeout: time.Hour, unit: 1}

@@ -98,15 +98,19 @@ func newLine(ep endpoint, k link) *line {
 
 // Send implements the transporter that goburrow's client calls.
 func (l *line) Send(adu []byte) ([]byte, error) {
-	if c := l.now; c.pause > 0 && !l.ended.IsZero() {
+	c := l.now
+	if c.pause > 0 && !l.ended.IsZero() {
 		if err := rest(c.ctx, c.pause-time.Since(l.ended)); err != nil {
 			return nil, err
 		}
 	}
-	began := time.Now()
-	answer, err := l.link.exchange(l.now, adu)
-	l.ended = time.Now()
-	l.count.exchange(l.ended.Sub(began), adu, answer, l.now, err)
+	answer, err := l.link.exchange(c, adu)
+	if err == nil {
+		l.ended = c.answered
+	} else {
+		l.ended = time.Now()
+	}
+	l.count.exchange(l.ended, adu, answer, c, err)
 	return answer, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +19,10 @@ import (
 
 // Tests wait more than they work: many at a time do not disturb each other.
 func TestMain(m *testing.M) {
+	if os.Getenv(serverEnv) != "" {
+		serveAlone()
+		return
+	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
@@ -268,5 +273,33 @@ func TestGateLetsUrgentPass(t *testing.T) {
 	g.leave()
 	if first, second := <-order, <-order; first != "read" || second != "poll" {
 		t.Errorf("got %s, %s; want read, poll", first, second)
+	}
+}
+
+// A connection that the peer closed while it was idle costs a write nothing: it is
+// found before the request is sent.
+func TestLineWritesOverClosedConnection(t *testing.T) {
+	s := modbustest.NewServer()
+	u := s.Unit(1)
+	p := newPool(quick)
+	l := p.acquire(networkEndpoint(kindTCP, "127.0.0.1", serve(t, s)))
+	defer p.release(l)
+	c := &call{ctx: t.Context(), timeout: 2 * time.Second, unit: 1}
+	if err := l.read(c, wire.ReadRequest{Table: wire.HoldingRegister, First: 0, Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	s.Drop()
+	for open := 1; open > 0; open, _ = s.Connections() {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(10 * time.Millisecond) // the end is on its way
+	for i := range 3 {
+		w := wire.WriteRequest{Function: wire.WriteRegister, Table: wire.HoldingRegister, First: i, Words: []uint16{7}}
+		if err := l.write(c, w); err != nil {
+			t.Errorf("write %d: %v", i, err)
+		}
+	}
+	if got := len(u.Writes()); got != 3 {
+		t.Errorf("the unit got %d writes, want 3", got)
 	}
 }
