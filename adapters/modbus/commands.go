@@ -25,7 +25,7 @@ func lineCommands() []command { return []command{scanUnits(247), scanLine()} }
 
 // unitCommands are those of units.
 func unitCommands() []command {
-	return []command{identifyUnit(), readRange(), importRegisters(), exportRegisters(), duplicateUnit()}
+	return []command{identifyUnit(), readRange(), importRegisters(), exportRegisters(), duplicateUnit(), forgetUnit()}
 }
 
 func commandsOfGateway() []nodes.Command { return described(gatewayCommands()) }

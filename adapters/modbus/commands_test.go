@@ -387,7 +387,7 @@ func TestDuplicate(t *testing.T) {
 func TestCommandsOfTypes(t *testing.T) {
 	want := map[string]string{
 		TypeGateway: "ScanUnits", TypeSerial: "ScanUnits ScanLine",
-		TypeUnit: "Identify ReadRange ImportRegisters ExportRegisters Duplicate", TypeRegister: "",
+		TypeUnit: "Identify ReadRange ImportRegisters ExportRegisters Duplicate ForgetLearned", TypeRegister: "",
 	}
 	for _, typ := range types() {
 		var ids []string
@@ -408,5 +408,32 @@ func TestCommandsOfTypes(t *testing.T) {
 	}
 	if err := d.Execute(soon, "gw/u", "Identify", nil); nodes.KindOf(err) != nodes.NotFound {
 		t.Errorf("a query run as a command: got %v", err)
+	}
+}
+
+// What was learned is found out anew when that is wanted.
+func TestForgetLearned(t *testing.T) {
+	t.Parallel()
+	d, u, _ := quiet(t, writable("bit", wire.HoldingRegister, 30, "bool", "Bit", nodes.Int32(3)))
+	function := func() byte {
+		if o := d.Set(soon, setting("bit", nodes.Bool(true)))[0]; o.State != nodes.WriteDone {
+			t.Fatalf("got %v (%v)", o.State, o.Err)
+		}
+		w := u.Writes()
+		return w[len(w)-1].Function
+	}
+	u.Refuse(22)
+	if got := function(); got != 6 {
+		t.Errorf("22 is refused: got %d", got)
+	}
+	u.Refuse()
+	if got := function(); got != 6 {
+		t.Errorf("22 was refused: got %d", got)
+	}
+	if err := d.Execute(soon, "gw/u", "ForgetLearned", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := function(); got != 22 {
+		t.Errorf("after it was forgotten: got %d", got)
 	}
 }

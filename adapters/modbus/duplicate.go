@@ -49,3 +49,17 @@ func copyOf(n *nodes.Node) *nodes.Node {
 	}
 	return out
 }
+
+func forgetUnit() command {
+	return command{nodes.Command{
+		ID: "ForgetLearned", Kind: nodes.Simple, Title: "Forget what was learned", Category: "Commissioning", SortKey: "4",
+		Description: "Drops what was found out about the unit: holes, longest request, pause, time-out, and functions that it does not know. It is found out anew, with a few refused requests.",
+		Success:     "What was learned is forgotten.",
+	}, func(_ context.Context, d *device, node string, _ nodes.Params, _ *report) error {
+		if v := d.look(); v != nil && v.units[node] != nil {
+			d.lacks.forget(v.units[node].cfg.id)
+		}
+		d.forgetLearned(node)
+		return nil
+	}}
+}

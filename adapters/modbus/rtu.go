@@ -336,11 +336,10 @@ func (r *rtuLink) drain(c *call) (came bool, err error) {
 	buf := r.buf[:cap(r.buf)]
 	var n int
 	var failed error
-	if err := raw.Read(func(fd uintptr) bool {
+	if err := raw.Control(func(fd uintptr) { // Read would mind the deadline of the last request
 		n, failed = syscall.Read(int(fd), buf)
-		return true
 	}); err != nil {
-		return false, nil // the end of a context: the request itself will tell
+		return false, gone(err)
 	}
 	switch {
 	case failed == syscall.EAGAIN, failed == syscall.EINTR:

@@ -35,10 +35,10 @@ func (w *writer) hold() (release func(), err error) {
 
 // send writes once. The error is a [wire.Exception], a *sentError, or else nothing
 // was sent. While there is no connection it waits for one, for as long as a request
-// may take.
+// may take; a connection that ended before the request was handed over is replaced.
 func (w *writer) send(o *order, request wire.WriteRequest) error {
 	giveUp := time.Now().Add(o.unit.cfg.timeout)
-	for {
+	for again := false; ; again = true {
 		release, err := w.hold()
 		if err != nil {
 			return err
@@ -46,6 +46,11 @@ func (w *writer) send(o *order, request wire.WriteRequest) error {
 		err = w.sendHeld(o, request)
 		release()
 		var down *downError
+		var broken *brokenError
+		var before *beforeError
+		if !again && errors.As(err, &before) && errors.As(err, &broken) {
+			continue
+		}
 		if !errors.As(err, &down) || down.retry.After(giveUp) || time.Now().After(giveUp) {
 			return err
 		}
@@ -128,4 +133,15 @@ func (w *writer) learn(o *order, function byte, err error) {
 		l.list = make(map[lack]bool)
 	}
 	l.list[lack{w.line.ep, o.unit.cfg.id, function}] = true
+}
+
+// forget drops what is known of a unit.
+func (l *lacking) forget(unit byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range l.list {
+		if k.unit == unit {
+			delete(l.list, k)
+		}
+	}
 }

@@ -343,3 +343,39 @@ func TestWriteRefusals(t *testing.T) {
 		}
 	}
 }
+
+// A connection that the device is known to have closed is replaced before anything
+// is sent.
+func TestWriteAfterTheDeviceHungUp(t *testing.T) {
+	for _, framing := range []string{"tcp", "rtu"} {
+		t.Run(framing, func(t *testing.T) {
+			t.Parallel()
+			s := modbustest.NewServer()
+			if framing == "rtu" {
+				s = modbustest.NewRTUServer()
+			}
+			u := s.Unit(1)
+			n := gatewayNode(t, serve(t, s), unitNode("u", 1, writable("a", wire.HoldingRegister, 7, "int16")))
+			if framing == "rtu" {
+				n = rtuOverTCP(t, n)
+			}
+			n.Params["PollInterval"] = nodes.Duration(0, time.Hour)
+			d := adaptertest.Start(t, factory(hasty), n)
+			d.Host.Wait(t, soon, "a value", func() bool { return d.Host.Value("gw/u/a") != nodes.Value{} })
+			for i := range 5 {
+				before := d.Host.Count("gw/u/a")
+				_, had := s.Connections()
+				s.Drop()
+				d.Host.Wait(t, soon, "the end of the connection", func() bool { open, total := s.Connections(); return open == 0 || total > had })
+				time.Sleep(250 * time.Millisecond) // longer than the time-out of the last request
+				if o := d.Set(soon, setting("a", nodes.Int32(int32(i))))[0]; o.State != nodes.WriteDone {
+					t.Errorf("write %d: got %v (%v), want done", i, o.State, o.Err)
+				}
+				d.Host.Wait(t, soon, "the new value", func() bool { return d.Host.Count("gw/u/a") > before })
+			}
+			if got := u.Writes(); len(got) != 5 {
+				t.Errorf("the unit got %q", wrote(got))
+			}
+		})
+	}
+}
