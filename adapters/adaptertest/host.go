@@ -348,13 +348,18 @@ func (h *Host) Messages(node string) []nodes.Message {
 	})
 }
 
-// AllMessages returns how many messages there are on all nodes.
-func (h *Host) AllMessages() int {
+// AllMessages returns how many messages there are on all nodes, but for those with
+// these event ids.
+func (h *Host) AllMessages(except ...string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := 0
-	for _, m := range h.messages {
-		n += len(m)
+	for _, list := range h.messages {
+		for _, m := range list {
+			if !slices.Contains(except, m.EventID) {
+				n++
+			}
+		}
 	}
 	return n
 }

@@ -217,6 +217,7 @@ func (d *device) reconfigure(cfg gatewayConfig) bool {
 	old := d.cfg
 	d.alter(func() { d.cfg = cfg })
 	if old.endpoint != cfg.endpoint {
+		d.line.budget.want(d, nil)
 		d.lines.release(d.line)
 		d.alter(func() { d.line = d.lines.acquire(cfg.endpoint) })
 		d.up()

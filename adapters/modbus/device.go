@@ -51,6 +51,14 @@ type device struct {
 	phase   float64       // spreads starts over the interval
 	out     []nodes.Reading
 
+	plan       load // what polling of the whole line takes
+	stretch    stretch
+	warned     bool            // that the line cannot carry all
+	overbooked bool            // with what the stretch is now
+	told       map[string]bool // nodes that show that interest cannot be met
+
+	statistics statistics
+
 	queue     queue  // of the units that do not rest
 	replanned bool   // it has to be made anew
 	nextProbe moment // when to look for a unit that rests and may be asked
@@ -144,6 +152,7 @@ func (d *device) Run(ctx context.Context) error {
 	d.outside.begin(ctx)
 	defer func() {
 		d.save()
+		d.line.budget.want(d, nil)
 		close(d.ended)
 		d.outside.end()
 		d.lines.release(d.line)
@@ -220,6 +229,7 @@ func (d *device) takeInbox() {
 				d.replan(u)
 			}
 		}
+		d.tellInterest()
 	}
 	for _, n := range notes {
 		d.hearNote(n)

@@ -113,7 +113,7 @@ func TestFaults(t *testing.T) {
 			for _, id := range []string{"gw/ill/a", "gw/ill/b"} {
 				d.Host.Wait(t, soon, "an error of "+id, func() bool { return d.Host.Err(id) != nil })
 			}
-			d.Host.Wait(t, soon, "a message", func() bool { return d.Host.AllMessages() > 0 })
+			d.Host.Wait(t, soon, "a message", func() bool { return d.Host.AllMessages(EventBudget) > 0 })
 			got := messages(d.Host, "gw/ill")
 			for _, part := range []string{"[" + tt.event + "]", tt.text, "127.0.0.1:", "unit 1, function 3, holding registers 5 to 6"} {
 				if !strings.Contains(got, part) {
@@ -124,7 +124,7 @@ func TestFaults(t *testing.T) {
 			d.Host.Wait(t, soon, "readings of the other unit", func() bool { return d.Host.Count("gw/well/a") > count+3 })
 			check()
 			ill.SetFault(modbustest.Fault{})
-			d.Host.Wait(t, soon, "recovery", func() bool { return good("gw/ill/a")() && good("gw/ill/b")() && d.Host.AllMessages() == 0 })
+			d.Host.Wait(t, soon, "recovery", func() bool { return good("gw/ill/a")() && good("gw/ill/b")() && d.Host.AllMessages(EventBudget) == 0 })
 			ill.SetWords(wire.HoldingRegister, 5, 113, 114)
 			d.Host.Wait(t, soon, "the new value", func() bool { return d.Host.Value("gw/ill/b") == nodes.Int32(114) })
 		})
@@ -196,13 +196,13 @@ func TestGatewayOffAtStartAndLater(t *testing.T) {
 		}
 		stop := run()
 		d.Host.Wait(t, soon, "recovery", func() bool {
-			return d.Host.Value("gw/u/r") == nodes.Int32(42) && d.Host.AllMessages() == 0
+			return d.Host.Value("gw/u/r") == nodes.Int32(42) && d.Host.AllMessages(EventBudget) == 0
 		})
 		if round == 0 {
 			s.Drop() // a closed connection alone is no fault
 			count := d.Host.Count("gw/u/r")
 			d.Host.Wait(t, soon, "readings", func() bool { return d.Host.Count("gw/u/r") > count+3 })
-			if d.Host.Err("gw/u/r") != nil || d.Host.AllMessages() != 0 {
+			if d.Host.Err("gw/u/r") != nil || d.Host.AllMessages(EventBudget) != 0 {
 				t.Errorf("after a closed connection: %v", d.Host.Err("gw/u/r"))
 			}
 		}
@@ -228,7 +228,7 @@ func TestGatewayThatClosesAtOnce(t *testing.T) {
 		t.Error("the message came and went")
 	}
 	u.SetFault(modbustest.Fault{})
-	d.Host.Wait(t, soon, "recovery", func() bool { return d.Host.AllMessages() == 0 && d.Host.Err("gw/u/r") == nil })
+	d.Host.Wait(t, soon, "recovery", func() bool { return d.Host.AllMessages(EventBudget) == 0 && d.Host.Err("gw/u/r") == nil })
 }
 
 func TestBadRegisterDoesNotBlankItsNeighbours(t *testing.T) {
@@ -268,7 +268,7 @@ func TestBadRegisterDoesNotBlankItsNeighbours(t *testing.T) {
 	}
 	u.SetWords(wire.HoldingRegister, 11, 1111)
 	d.Host.Wait(t, soon, "recovery", func() bool {
-		return d.Host.Value("gw/u/r11") == nodes.Int32(1111) && d.Host.AllMessages() == 0
+		return d.Host.Value("gw/u/r11") == nodes.Int32(1111) && d.Host.AllMessages(EventBudget) == 0
 	})
 }
 
@@ -310,7 +310,7 @@ func TestLearnsHolesAndLength(t *testing.T) {
 			}
 		}
 	}
-	if got := d.Host.AllMessages(); got != 0 {
+	if got := d.Host.AllMessages(EventBudget); got != 0 {
 		t.Errorf("%d messages", got)
 	}
 }
@@ -351,8 +351,14 @@ func TestReadOnDemand(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	whole := d.Read(soon, "gw/u", "gw")["gw/u"]
-	if whole.Err != nil || len(whole.Fields) != 3 {
-		t.Errorf("the unit: got %+v, want three fields", whole)
+	values := 0
+	for _, f := range whole.Fields {
+		if f.Category == nodes.Momentary {
+			values++
+		}
+	}
+	if whole.Err != nil || values != 3 || len(whole.Fields) < 8 {
+		t.Errorf("the unit: got %+v, want three values and what is counted", whole)
 	}
 	// The dead unit delays only itself.
 	var order []string
@@ -570,7 +576,7 @@ func TestStaggerAndAdvance(t *testing.T) {
 		}
 		slots[int((b.anchor-now+time.Second)/(6*time.Second))]++
 		late := now + 130*time.Second // two were missed
-		b.advance(late)
+		(&device{}).advance(b, late)
 		if wait := b.next - late; wait <= 0 || wait > time.Minute || (b.next-b.anchor)%time.Minute != 0 {
 			t.Fatalf("after an overrun: next in %v, off the grid by %v", wait, (b.next-b.anchor)%time.Minute)
 		}
@@ -594,7 +600,7 @@ func TestSlowUnitRecovers(t *testing.T) {
 	d := adaptertest.Start(t, factory(hasty), n)
 	d.Host.Wait(t, soon, "silence and some probes", func() bool { return d.Host.Err("gw/u/r") != nil && u.Requests() > 3 })
 	u.SetFault(modbustest.Fault{Delay: 150 * time.Millisecond}) // probes wait 20 ms
-	d.Host.Wait(t, soon, "recovery", func() bool { return d.Host.Value("gw/u/r") == nodes.Int32(7) && d.Host.AllMessages() == 0 })
+	d.Host.Wait(t, soon, "recovery", func() bool { return d.Host.Value("gw/u/r") == nodes.Int32(7) && d.Host.AllMessages(EventBudget) == 0 })
 	count := d.Host.Count("gw/u/r")
 	d.Host.Wait(t, soon, "readings", func() bool { return d.Host.Count("gw/u/r") > count+2 })
 	if err := d.Host.Err("gw/u/r"); err != nil {

@@ -92,12 +92,12 @@ func testFault(t *testing.T, start func(testing.TB, ...*nodes.Node) (*modbustest
 	more(t, d, "values beside the fault", 5, "gw/u2/r5", "gw/u3/r41")
 	if c.event == "" {
 		more(t, d, "values in spite of the fault", 5, "gw/u1/r5", "gw/u1/r41")
-		if d.Host.AllMessages() != 0 {
+		if d.Host.AllMessages(EventBudget) != 0 {
 			t.Errorf("messages: gateway %q, unit %q", messages(d.Host, "gw"), messages(d.Host, "gw/u1"))
 		}
 	}
 	bus.Unit(1).SetFault(modbustest.Fault{})
-	d.Host.Wait(t, 4*soon, "recovery", func() bool { return d.Host.AllMessages() == 0 })
+	d.Host.Wait(t, 4*soon, "recovery", func() bool { return d.Host.AllMessages(EventBudget) == 0 })
 	more(t, d, "values afterwards", 3, "gw/u1/r5", "gw/u1/r41", "gw/u2/r5")
 }
 
@@ -109,10 +109,10 @@ func TestBabblingLine(t *testing.T) {
 			t.Parallel()
 			d, bus, _ := plantOfTruth(t, transport.start)
 			bus.Unit(1).SetFault(modbustest.Fault{Babble: true})
-			d.Host.Wait(t, 4*soon, "an error of the babbling unit", func() bool { return d.Host.Err("gw/u1/r5") != nil && d.Host.AllMessages() > 0 })
+			d.Host.Wait(t, 4*soon, "an error of the babbling unit", func() bool { return d.Host.Err("gw/u1/r5") != nil && d.Host.AllMessages(EventBudget) > 0 })
 			time.Sleep(500 * time.Millisecond)
 			bus.Unit(1).SetFault(modbustest.Fault{})
-			d.Host.Wait(t, 4*soon, "recovery", func() bool { return d.Host.AllMessages() == 0 })
+			d.Host.Wait(t, 4*soon, "recovery", func() bool { return d.Host.AllMessages(EventBudget) == 0 })
 			more(t, d, "values afterwards", 3, "gw/u1/r5", "gw/u2/r41", "gw/u3/r5")
 		})
 	}
@@ -156,7 +156,6 @@ func TestRequestPause(t *testing.T) {
 			t.Parallel()
 			start := func(t testing.TB, units ...*nodes.Node) (*modbustest.Bus, *nodes.Node, string) {
 				bus, n, line := transport.start(t, units...)
-				needs(t, n.Type, "RequestPause")
 				n.Params["RequestPause"] = nodes.Duration(0, 30*time.Millisecond)
 				for id := byte(1); id <= 3; id++ {
 					bus.Unit(id).NeedPause(20 * time.Millisecond)
@@ -165,7 +164,7 @@ func TestRequestPause(t *testing.T) {
 			}
 			d, _, _ := plantOfTruth(t, start)
 			more(t, d, "values", 5, "gw/u1/r5", "gw/u1/r41", "gw/u2/r5", "gw/u3/r41")
-			if d.Host.AllMessages() != 0 {
+			if d.Host.AllMessages(EventBudget) != 0 {
 				t.Errorf("messages: %q, %q", messages(d.Host, "gw"), messages(d.Host, "gw/u1"))
 			}
 		})
@@ -198,7 +197,7 @@ func TestConnectionTaken(t *testing.T) {
 	}
 	other.Close()
 	d.Host.Wait(t, soon, "recovery", func() bool {
-		return d.Host.AllMessages() == 0 && d.Host.Value("gw/u/r") == nodes.Int32(42)
+		return d.Host.AllMessages(EventBudget) == 0 && d.Host.Value("gw/u/r") == nodes.Int32(42)
 	})
 	if open, _ := s.Connections(); open != 1 {
 		t.Errorf("%d connections, want 1", open)
@@ -228,7 +227,7 @@ func TestAdapterPulled(t *testing.T) {
 		if err := l.Plug(); err != nil {
 			t.Fatal(err)
 		}
-		d.Host.Wait(t, soon, "recovery", func() bool { return d.Host.AllMessages() == 0 })
+		d.Host.Wait(t, soon, "recovery", func() bool { return d.Host.AllMessages(EventBudget) == 0 })
 	}
 	more(t, d, "values", 2, "gw/u/r")
 }
@@ -243,7 +242,6 @@ func TestLineTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs(t, p.Line.Run)
-	needs(t, "modbus.serial", "BaudRate")
 	f := Factory()
 	line := adaptertest.Fill(t, f, modbustest.LineTree(path)[0])
 	d := adaptertest.Start(t, f, line)

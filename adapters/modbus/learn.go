@@ -147,4 +147,6 @@ const chorePause = 5 * time.Second
 func (d *device) chores() {
 	d.outdated()
 	d.save()
+	d.reckon()
+	d.publish()
 }

@@ -76,6 +76,7 @@ type line struct {
 	count lineCounters
 
 	health health // of its units
+	budget budget // of its time
 
 	// Below: only inside the gate.
 	link    link

@@ -14,7 +14,6 @@ import (
 // What becomes of a write under each fault: the outcome is what the hub can know,
 // and the device gets it once at most.
 func TestWritesAreNeverRepeated(t *testing.T) {
-	needs(t, TypeRegister, "Writable")
 	for _, transport := range transports {
 		for _, c := range []struct {
 			name  string
@@ -100,7 +99,6 @@ func TestWritesAreNeverRepeated(t *testing.T) {
 // new one, or comes to nothing; never twice.
 func TestWriteOnStaleConnection(t *testing.T) {
 	t.Parallel()
-	needs(t, TypeRegister, "Writable")
 	server := modbustest.NewServer()
 	u := server.Unit(1)
 	n := gatewayNode(t, serve(t, server), unitNode("u", 1, registerNode("set", wire.HoldingRegister, 7, "", "Writable", nodes.Bool(true))))

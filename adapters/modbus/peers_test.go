@@ -140,7 +140,6 @@ func TestVetter(t *testing.T) {
 // What we write, the server of simonvetter/modbus keeps, once.
 func TestVetterWrites(t *testing.T) {
 	t.Parallel()
-	needs(t, TypeRegister, "Writable")
 	device := newVetterDevice()
 	writable := func(name string, table wire.Table, address int, typ string) *nodes.Node {
 		return registerNode(name, table, address, typ, "Writable", nodes.Bool(true))

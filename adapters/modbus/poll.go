@@ -22,8 +22,14 @@ func (d *device) poll(b *block) {
 		return
 	}
 	d.ask(u, b.table, b.batch, polling)
-	b.took += (d.took - b.took) / 8
-	b.advance(d.now())
+	switch {
+	case d.took == 0: // no answer
+	case b.took == 0:
+		b.took = d.took
+	default:
+		b.took += (d.took - b.took) / 8
+	}
+	d.advance(b, d.now())
 	if !d.replanned {
 		d.queue.sink(0)
 	}
@@ -63,7 +69,7 @@ func (d *device) transact(u *unit, t wire.Table, b batch, p priority) (result, e
 		}
 	}
 	c.late = c.late[:0]
-	u.asked, d.tried = start, start
+	u.asked, d.tried, d.took = start, start, 0
 	err := d.line.read(c, r)
 	end := d.now()
 	d.lastEnd = end

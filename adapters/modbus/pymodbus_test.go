@@ -144,7 +144,6 @@ func TestPymodbusWrites(t *testing.T) {
 			writable := func(name string, table wire.Table, address int, typ string, more ...any) *nodes.Node {
 				return registerNode(name, table, address, typ, append(more, "Writable", nodes.Bool(true), "ReadBack", nodes.Bool(true))...)
 			}
-			needs(t, TypeRegister, "Writable")
 			n := pymodbusNode(t, transport, unitNode("one", 1,
 				writable("coil", wire.Coil, 1, ""),
 				writable("coils", wire.Coil, 2, "", "WriteFunction", nodes.String("multiple")),

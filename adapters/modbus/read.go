@@ -30,6 +30,7 @@ type waiter struct {
 type sum struct {
 	left    int
 	reading nodes.Reading
+	own     []nodes.Field // of the unit itself
 }
 
 // Read implements [nodes.Reader].
@@ -73,12 +74,14 @@ func (d *device) begin(call *readCall) {
 		u := d.unit(id)
 		switch {
 		case u != nil && len(u.points) > 0:
-			w := waiter{call, &sum{len(u.points), nodes.Reading{Node: id}}}
+			w := waiter{call, &sum{len(u.points), nodes.Reading{Node: id}, d.unitStatus(u).Fields}}
 			for _, p := range u.points {
 				d.want(p, w)
 			}
-		case u != nil || id == d.id:
-			call.out <- nodes.Reading{Node: id}
+		case u != nil:
+			call.out <- d.unitStatus(u)
+		case id == d.id:
+			call.out <- d.lineStatus(d.now())
 		default:
 			call.out <- nodes.Reading{Node: id, Err: failure(nodes.NotFound, id, "no such register here")}
 		}
@@ -126,6 +129,7 @@ func (d *device) answerAll(p *point, r nodes.Reading) {
 			s.reading.MaxAge = r.MaxAge
 		}
 		if s.left--; s.left == 0 {
+			s.reading.Fields = append(s.reading.Fields, s.own...)
 			w.call.out <- s.reading
 		}
 	}

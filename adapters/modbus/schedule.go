@@ -106,6 +106,7 @@ func (d *device) requeue() {
 	}
 	d.queue.tidy()
 	d.nextProbe = 0
+	d.reckon()
 }
 
 // slots is how many times within an interval (a second at most) there are at which
@@ -135,12 +136,23 @@ func (d *device) stagger(b *block, now moment, tried bool) {
 }
 
 // advance sets the next time of a block that was just read, on its own grid: what
-// was missed is left out, never made up for.
-func (b *block) advance(now moment) {
+// was missed is left out, never made up for. Where intervals are stretched there is
+// no grid, only a place behind the others.
+func (d *device) advance(b *block, now moment) {
+	if every := d.stretch.of(b.every); every > b.every {
+		b.next = now + every
+		return
+	}
 	b.next = b.anchor
 	if late := now - b.anchor; late >= 0 {
 		b.next = b.anchor + (late/b.every+1)*b.every
 	}
+}
+
+// due is when a block may be read: earlier than its turn where its interval is
+// stretched and the line has time after all.
+func (d *device) due(b *block) moment {
+	return b.next - (d.stretch.of(b.every) - b.every)
 }
 
 // step does the most pressing thing, if any is due, and returns how long there is
@@ -173,7 +185,7 @@ func (d *device) step() time.Duration {
 		d.nextProbe = 0
 	}
 	if now >= d.nextProbe {
-		if u, at := d.nextSilent(now); u != nil && (at <= now-overdue || at <= now && (len(d.queue) == 0 || d.queue[0].next > now)) {
+		if u, at := d.nextSilent(now); u != nil && (at <= now-overdue || at <= now && (len(d.queue) == 0 || d.due(d.queue[0]) > now)) {
 			d.probe(u)
 			return 0
 		}
@@ -181,11 +193,12 @@ func (d *device) step() time.Duration {
 	wake := min(d.nextChores, d.nextProbe)
 	if len(d.queue) > 0 {
 		b := d.queue[0]
-		if b.next <= now {
+		at := d.due(b)
+		if at <= now {
 			d.poll(b)
 			return 0
 		}
-		wake = min(wake, b.next)
+		wake = min(wake, at)
 	}
 	return max(wake-now, time.Millisecond)
 }

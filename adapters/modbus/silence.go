@@ -152,6 +152,31 @@ func (h *health) usual(p *peer, full, wire time.Duration) time.Duration {
 	return min(full, max(leastTimeout, 4*p.times.quantile(0.99), p.least)+wire)
 }
 
+// quantiles adds response times to a status.
+func (h *health) quantiles(s *status, times *histogram) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if times.total > 0 {
+		s.seconds("Response time p50", times.quantile(0.5), 4)
+		s.seconds("Response time p99", times.quantile(0.99), 4)
+	}
+}
+
+// learnedTimeout is how long a unit's answer is waited for beside what it takes on
+// the wire.
+func (h *health) learnedTimeout(p *peer, full time.Duration) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.usual(p, full, 0)
+}
+
+// typical is what half of all answers on the line take; 0: none came.
+func (h *health) typical() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.times.quantile(0.5)
+}
+
 func (h *health) lively(now moment) bool { return h.once && now-h.heard < lively }
 
 // answered takes note of an answer, whatever it says. It tells whether the unit was

@@ -15,6 +15,8 @@ const (
 	EventSilent     = "Timeout"    // unit: it does not answer
 	EventRefused    = "Exception"  // unit, with the table behind a blank: a request is refused
 	EventAddress    = "Address"    // register: the unit refuses its address
+	EventBudget     = "Budget"     // gateway: what is to be read takes more time than there is
+	EventInterest   = "Interest"   // any: a subscriber wants values more often than they come
 )
 
 func refusedEvent(t wire.Table) string { return EventRefused + " " + t.String() }
@@ -158,7 +160,7 @@ func (d *device) probe(u *unit) {
 		return
 	}
 	if b = u.blocks[0]; b.next <= d.now() { // its values came just now
-		b.advance(d.now())
+		d.advance(b, d.now())
 	}
 }
 

@@ -101,7 +101,7 @@ func setter(t testing.TB, d *adaptertest.Device) nodes.Setter {
 	t.Helper()
 	s, ok := d.Device.(nodes.Setter)
 	if !ok {
-		t.Skip("the device cannot be written to yet")
+		t.Fatal("the device cannot be written to")
 	}
 	return s
 }
@@ -167,7 +167,6 @@ func fullTCP(t testing.TB) (*modbustest.Bus, *adaptertest.Device) {
 // A write passes before all polling.
 func TestWriteDuringFullPolling(t *testing.T) {
 	t.Run("tcp", func(t *testing.T) {
-		needs(t, TypeRegister, "Writable")
 		bus, d := fullTCP(t)
 		p50, p99, longest := spread(writes(t, setter(t, d), bus.Unit(1), 100))
 		t.Logf("p50 %v, p99 %v, longest %v", p50, p99, longest)
@@ -176,7 +175,6 @@ func TestWriteDuringFullPolling(t *testing.T) {
 		}
 	})
 	t.Run("serial", func(t *testing.T) {
-		needs(t, TypeRegister, "Writable")
 		l, d := fullLine(t, 19200)
 		p50, p99, longest := spread(writes(t, setter(t, d), l.Unit(1), 30))
 		want := l.Exchange(8, 5+2*40) + l.Exchange(8, 8) // the longest, and its own
@@ -202,13 +200,11 @@ func BenchmarkWrite(b *testing.B) {
 		b.ReportMetric(0, "ns/op")
 	}
 	b.Run("tcp", func(b *testing.B) {
-		needs(b, TypeRegister, "Writable")
 		bus, d := fullTCP(b)
 		report(b, d, bus.Unit(1), 150*time.Millisecond)
 	})
 	for _, baud := range []int{9600, 19200, 115200} {
 		b.Run(fmt.Sprint(baud), func(b *testing.B) {
-			needs(b, TypeRegister, "Writable")
 			l, d := fullLine(b, baud)
 			report(b, d, l.Unit(1), l.Exchange(8, 5+2*40)+l.Exchange(8, 8))
 		})

@@ -31,28 +31,13 @@ func runs(t testing.TB, run func(context.Context) error) {
 // rtuOverTCP makes the gateway node a device server that carries RTU.
 func rtuOverTCP(t testing.TB, n *nodes.Node) *nodes.Node {
 	t.Helper()
-	needs(t, TypeGateway, "Framing")
 	n.Params["Framing"] = nodes.String("rtu")
 	return adaptertest.Fill(t, factory(hasty), n)
-}
-
-// needs skips a test of what the adapter cannot do yet.
-func needs(t testing.TB, typ, param string) {
-	t.Helper()
-	for _, have := range types() {
-		for _, p := range have.Params {
-			if have.Name == typ && p.ID == param {
-				return
-			}
-		}
-	}
-	t.Skipf("there is no %s with %s yet", typ, param)
 }
 
 // serialNode makes a node for a serial line, with the times of gatewayNode.
 func serialNode(t testing.TB, path string, baud int, units ...*nodes.Node) *nodes.Node {
 	t.Helper()
-	needs(t, "modbus.serial", "BaudRate")
 	n := &nodes.Node{Children: units, Spec: nodes.Spec{Name: "gw", Type: "modbus.serial", Parent: nodes.RootID, Params: nodes.Params{
 		"Port": nodes.String(path), "BaudRate": nodes.Int32(int32(baud)),
 		"Timeout":      nodes.Duration(0, 200*time.Millisecond),

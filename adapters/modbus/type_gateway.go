@@ -80,7 +80,7 @@ func gatewayType() nodes.Type {
 	return nodes.Type{
 		Name: TypeGateway, Title: "Modbus TCP gateway",
 		Parents:  []string{nodes.TypeRoot, nodes.TypeFolder},
-		Caps:     nodes.CanSniff | nodes.CanCommand,
+		Caps:     nodes.CanRead | nodes.CanSniff | nodes.CanCommand,
 		Connects: true,
 		Commands: commandsOfGateway(),
 		Params: append([]nodes.Param{
@@ -108,7 +108,7 @@ func serialType() nodes.Type {
 	return nodes.Type{
 		Name: TypeSerial, Title: "Modbus serial line",
 		Parents:  []string{nodes.TypeRoot, nodes.TypeFolder},
-		Caps:     nodes.CanSniff | nodes.CanCommand,
+		Caps:     nodes.CanRead | nodes.CanSniff | nodes.CanCommand,
 		Connects: true,
 		Commands: commandsOfLine(),
 		Params: append([]nodes.Param{

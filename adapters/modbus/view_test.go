@@ -66,7 +66,7 @@ func TestHeardAndRefresh(t *testing.T) {
 	dev.heard("gw/u", "function 6, holding register 0", time.Second, &silentError{after: time.Second})
 	dev.heard("gw/x", "", 0, nil)
 	d.Host.Wait(t, soon, "silence", func() bool { return d.Host.Err("gw/u/a") != nil })
-	d.Host.Wait(t, soon, "an answer to a probe", func() bool { return d.Host.AllMessages() == 0 })
+	d.Host.Wait(t, soon, "an answer to a probe", func() bool { return d.Host.AllMessages(EventBudget) == 0 })
 
 	u.SetFault(modbustest.Fault{Silent: true})
 	dev.heard("gw/u", "function 6, holding register 0", time.Second, &silentError{after: time.Second})
@@ -74,11 +74,11 @@ func TestHeardAndRefresh(t *testing.T) {
 		return strings.Contains(messages(d.Host, "gw/u"), "unit 1, function 6, holding register 0: no answer within 1s")
 	})
 	dev.heard("gw/u", "function 6, holding register 0", time.Millisecond, wire.IllegalAddress)
-	d.Host.Wait(t, soon, "a sign of life", func() bool { return d.Host.AllMessages() == 0 })
+	d.Host.Wait(t, soon, "a sign of life", func() bool { return d.Host.AllMessages(EventBudget) == 0 })
 
 	dev.heard("gw/u", "function 6", time.Millisecond, &downError{"host:502", errors.New("gone"), time.Now().Add(time.Hour)})
 	d.Host.Wait(t, soon, "no connection", func() bool { return len(d.Host.Messages("gw")) > 0 })
 	dev.heard("gw/u", "function 6", time.Millisecond, context.Canceled)
 	dev.heard("gw/u", "function 6", time.Millisecond, nil)
-	d.Host.Wait(t, soon, "a connection", func() bool { return d.Host.AllMessages() == 0 })
+	d.Host.Wait(t, soon, "a connection", func() bool { return d.Host.AllMessages(EventBudget) == 0 })
 }

@@ -182,10 +182,7 @@ func current(n *node, at time.Time, lost map[string]error) (r nodes.Reading, fre
 	fresh = true
 	var failures []failure
 	r.Fields = make([]nodes.Field, 0, count)
-	parts(n, func(p *node) {
-		if p == n && p.last.Node == "" {
-			return // a device without fields of its own
-		}
+	add := func(p *node) {
 		one, ok := shown(p, at, lost)
 		fresh = fresh && ok
 		r.Fields = append(r.Fields, one.Fields...)
@@ -195,7 +192,15 @@ func current(n *node, at time.Time, lost map[string]error) (r nodes.Reading, fre
 		if r.MaxAge == 0 || one.MaxAge > 0 && one.MaxAge < r.MaxAge {
 			r.MaxAge = one.MaxAge
 		}
+	}
+	parts(n, func(p *node) {
+		if p != n {
+			add(p)
+		}
 	})
+	if n.last.Node != "" { // else a device without fields of its own
+		add(n)
+	}
 	r.Err = joined(n, failures)
 	return r, fresh
 }

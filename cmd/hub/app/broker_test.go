@@ -295,7 +295,7 @@ func (who *person) readsTank(t *testing.T) {
 	t.Helper()
 	soon(t, "good values of the tank", func() bool {
 		n := 0
-		err := who.values.Read(t.Context(), nodes.Readout{Refs: []nodes.Ref{nodes.In("plant/tank")}}, func(_ nodes.Ref, r nodes.Reading) {
+		err := who.values.Read(t.Context(), nodes.Readout{Refs: []nodes.Ref{nodes.In("plant/tank")}, Categories: nodes.Momentary}, func(_ nodes.Ref, r nodes.Reading) {
 			if r.Err == nil {
 				n += len(r.Fields)
 			}

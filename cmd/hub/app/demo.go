@@ -14,6 +14,7 @@ import (
 	"github.com/fieldhub/hub/adapters/modbus/modbustest"
 	"github.com/fieldhub/hub/cmd/hub/app/config"
 	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface/events"
 )
 
 type demoCmd struct {
@@ -127,6 +128,6 @@ func (c *demoCmd) show(p *program) error {
 			<-ctx.Done()
 			return nil
 		}
-		return p.watch(ctx, s, devices(ctx, s, roots), 0, 0)
+		return p.watch(ctx, s, events.Subscription{Refs: devices(ctx, s, roots), Categories: unlessAsked}, 0)
 	})
 }

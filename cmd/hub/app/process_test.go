@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -61,6 +62,8 @@ func (p *process) printed() string {
 func (p *process) ended(t *testing.T, within time.Duration) int {
 	t.Helper()
 	began := time.Now()
+	stuck := time.AfterFunc(within+20*time.Second, func() { p.Process.Kill() })
+	defer stuck.Stop()
 	p.Wait() // the code tells
 	if took := time.Since(began); took > within {
 		t.Errorf("the end took %v, want at most %v; output:\n%s", took, within, p.printed())
@@ -85,6 +88,10 @@ func exists(pattern string) bool {
 // TestDemoEndsInTime: Ctrl-C ends the demo within two seconds, with status 0, at
 // any moment, and nothing is left.
 func TestDemoEndsInTime(t *testing.T) {
+	// Below nohup the hub ignores SIGHUP: not here.
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hup) })
 	for _, tt := range []struct {
 		name   string
 		signal syscall.Signal

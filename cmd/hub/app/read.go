@@ -21,6 +21,18 @@ type readCmd struct {
 var categories = map[string]nodes.Category{"momentary": nodes.Momentary, "peak": nodes.Peak, "status": nodes.Status,
 	"computed": nodes.Computed, "identity": nodes.Identity, "historical": nodes.Historical}
 
+// parseCategories makes a set of names; none: 0.
+func parseCategories(names []string) (set nodes.Category, err error) {
+	for _, name := range names {
+		k, ok := categories[strings.ToLower(name)]
+		if !ok {
+			return 0, usageError{fmt.Errorf("unknown category %q; there are: momentary, peak, status, computed, identity, historical", name)}
+		}
+		set |= k
+	}
+	return set, nil
+}
+
 // fieldLine is a value, or why there is none, in JSON.
 type fieldLine struct {
 	Node     string `json:"node"`
@@ -34,16 +46,13 @@ type fieldLine struct {
 }
 
 func (c *readCmd) Run(p *program) error {
-	ro := nodes.Readout{Fields: c.Field}
-	for _, name := range c.Category {
-		k, ok := categories[strings.ToLower(name)]
-		if !ok {
-			return usageError{fmt.Errorf("unknown category %q; there are: momentary, peak, status, computed, identity, historical", name)}
-		}
-		ro.Categories |= k
+	wanted, err := parseCategories(c.Category)
+	if err != nil {
+		return err
 	}
+	ro := nodes.Readout{Fields: c.Field, Categories: wanted}
 	values, failed := 0, 0
-	err := p.with(func(ctx context.Context, s *client) error {
+	err = p.with(func(ctx context.Context, s *client) error {
 		var err error
 		if ro.Refs, err = s.findAll(ctx, c.Nodes); err != nil {
 			return err
@@ -136,17 +145,25 @@ func (c *demoCmd) settle(ctx context.Context, s *client, roots []nodes.Info) err
 	return s.values.Read(ctx, nodes.Readout{Refs: refs}, func(nodes.Ref, nodes.Reading) {})
 }
 
-// devices returns the readable nodes nearest to the roots.
+// devices returns the readable nodes without their parts, which are leaves below
+// them.
 func devices(ctx context.Context, s *client, list []nodes.Info) []nodes.Ref {
 	var out []nodes.Ref
 	for _, i := range list {
 		if i.Readable {
 			out = append(out, i.Ref)
+		}
+		if !i.HasChildren {
 			continue
 		}
-		if children, err := s.nodes.Children(ctx, i.Ref, nodes.Detail{}); err == nil {
-			out = append(out, devices(ctx, s, children)...)
+		children, err := s.nodes.Children(ctx, i.Ref, nodes.Detail{})
+		if err != nil {
+			continue // it is gone
 		}
+		if i.Readable {
+			children = slices.DeleteFunc(children, func(c nodes.Info) bool { return !c.HasChildren })
+		}
+		out = append(out, devices(ctx, s, children)...)
 	}
 	return out
 }
@@ -198,9 +215,21 @@ type watchCmd struct {
 	Nodes    []string      `arg:"" optional:"" help:"Ids or paths of nodes; all devices when left out."`
 	Interval time.Duration `help:"Ask for values this often; 0: as they are polled anyway." default:"0s" placeholder:"1s"`
 	N        int           `help:"End after this many changes; 0: never." short:"n"`
+	Category []string      `short:"k" help:"Only fields of this category, as for read; when left out: all but status."`
 }
 
+// unlessAsked are the categories that watch shows when none is named: what a device
+// says of itself changes all the time.
+const unlessAsked = nodes.AllCategories &^ nodes.Status
+
 func (c *watchCmd) Run(p *program) error {
+	wanted, err := parseCategories(c.Category)
+	if err != nil {
+		return err
+	}
+	if wanted == 0 {
+		wanted = unlessAsked
+	}
 	return p.until(func(ctx context.Context, s *client) error {
 		refs, err := s.findAll(ctx, c.Nodes)
 		if err != nil {
@@ -219,7 +248,7 @@ func (c *watchCmd) Run(p *program) error {
 		if !p.options.JSON {
 			fmt.Fprintf(p.err, "waiting for changes of %d nodes; Ctrl-C ends it\n", len(refs))
 		}
-		return p.watch(ctx, s, refs, c.Interval, c.N)
+		return p.watch(ctx, s, events.Subscription{Refs: refs, MinInterval: c.Interval, Categories: wanted}, c.N)
 	})
 }
 
@@ -231,9 +260,9 @@ type change struct {
 
 // watch prints changes until ctx ends, the hub is gone, or n were printed (0: no
 // limit). Values that are there are no changes.
-func (p *program) watch(ctx context.Context, s *client, refs []nodes.Ref, every time.Duration, n int) error {
+func (p *program) watch(ctx context.Context, s *client, what events.Subscription, n int) error {
 	changes := make(chan change, 1024)
-	stop, err := s.changes.Subscribe(ctx, events.Subscription{Refs: refs, MinInterval: every}, func(ref nodes.Ref, r nodes.Reading) {
+	stop, err := s.changes.Subscribe(ctx, what, func(ref nodes.Ref, r nodes.Reading) {
 		select {
 		case changes <- change{ref, r}:
 		default: // the terminal is slower than the plant: newer values will come
