@@ -79,6 +79,7 @@ func runHub(ctx context.Context, cfg *config.Config, log *slog.Logger, factories
 
 // start starts the parts in the order in which they need each other.
 func (h *hub) start(ctx context.Context, s *stages) error {
+	s.start("memory", limitMemory)
 	var err error
 	h.tree, err = tree.New(tree.Config{Source: nodes.DefaultSource, Name: "Metering topology", Types: h.set.Types(),
 		Store: h.db.Tree(nodes.DefaultSource), Opener: h.set, Log: h.log})

@@ -1,0 +1,40 @@
+package app
+
+import (
+	"context"
+	"math"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+func TestMemoryLimit(t *testing.T) {
+	const mib = 1 << 20
+	for _, tt := range []struct{ live, least, want int64 }{
+		{0, leastLoading, leastLoading},
+		{10 * mib, leastMemory, leastMemory},
+		{100 * mib, leastMemory, 142 * mib},
+	} {
+		if got := memoryLimit(tt.live, tt.least); got != tt.want {
+			t.Errorf("%d live: got %d, want %d", tt.live, got, tt.want)
+		}
+	}
+}
+
+// The limit holds while the hub runs, and no longer.
+func TestLimitMemory(t *testing.T) {
+	t.Setenv("GOMEMLIMIT", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- limitMemory(ctx) }()
+	soon(t, "a limit", func() bool { return debug.SetMemoryLimit(-1) < math.MaxInt64 })
+	cancel()
+	select {
+	case err := <-done:
+		if err != nil || debug.SetMemoryLimit(-1) != math.MaxInt64 {
+			t.Errorf("got %v, and a limit of %d", err, debug.SetMemoryLimit(-1))
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it does not end")
+	}
+}
