@@ -89,6 +89,7 @@ type line struct {
 func newLine(ep endpoint, k link) *line {
 	l := &line{ep: ep, addr: ep.addr, link: k}
 	if ep.kind == kindTCP {
+		l.health.told = true
 		l.framing = tcpFraming{&gb.TCPClientHandler{}}
 	} else {
 		l.framing = rtuFraming{&gb.RTUClientHandler{}}

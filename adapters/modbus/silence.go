@@ -9,8 +9,8 @@ import (
 // A unit that does not answer must not hold up the others on its line. It is asked
 // for one thing only, when nothing else is due, with growing pauses, and as briefly
 // as suits what the others on the line take; an answer that comes later than that is
-// heard all the same. Now and then it gets the full time-out, which is rare where
-// others have to wait for it.
+// heard all the same. On RTU, where such an answer may meet the next one, a silent
+// unit gets the full time-out now and then, rarely where others have to wait for it.
 const (
 	// silentShare: one part in so many of a line's time at most goes into waiting
 	// for units that were silent before.
@@ -49,6 +49,9 @@ type health struct {
 	filled moment // when credit was counted
 	long   moment // no full time-out before
 	times  histogram
+	// told: a late answer is told from any other by its transaction id, so that nobody
+	// has to wait for it.
+	told bool
 }
 
 // peer is one unit of a line. Guarded by its health.
@@ -132,6 +135,9 @@ func (h *health) brief(p *peer, now moment, full, wire, probe time.Duration) tim
 	}
 	if brief >= full {
 		return full
+	}
+	if h.told {
+		return brief
 	}
 	if h.long == 0 {
 		h.long = now + firstLong
