@@ -45,6 +45,12 @@ func (k Kernel) Paths() ([]string, error) {
 
 // Open implements [System].
 func (Kernel) Open(path string) (Chip, error) {
+	// Nothing else is opened: to open a watchdog, say, starts it.
+	if real, err := filepath.EvalSymlinks(path); err != nil {
+		return nil, err
+	} else if !strings.HasPrefix(filepath.Base(real), "gpiochip") {
+		return nil, fmt.Errorf("%s is no GPIO chip", path)
+	}
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
