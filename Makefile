@@ -1,6 +1,7 @@
 # make demo     run everything in one process, nothing to set up
 # make build    the binary, bin/hub
 # make test     all tests with the race detector, real servers included
+# make test-gpio  the GPIO adapter below a kernel with simulated chips (User Mode Linux)
 # make lint     formatting, vet, staticcheck
 # make cross    the binary for arm64 and arm
 # make bench    the tables of docs/benchmarks.md
@@ -21,7 +22,7 @@ TESTFLAGS ?=
 
 export CGO_ENABLED = 0
 
-.PHONY: demo build test lint cross bench fuzz install clean
+.PHONY: demo build test test-gpio lint cross bench fuzz install clean
 
 # Not go run, which ends with status 1 after Ctrl-C whatever the program says.
 demo: build
@@ -37,6 +38,10 @@ test:
 	scripts/needs
 	scripts/fuzz $(FUZZTIME)
 	go test -race -timeout 10m $(TESTFLAGS) ./...
+
+# Builds the kernel the first time: some minutes, and packages that need root.
+test-gpio:
+	scripts/gpio-uml
 
 lint:
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt -w is needed for:"; echo "$$out"; exit 1; fi
