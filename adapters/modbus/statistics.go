@@ -126,8 +126,13 @@ type counts struct {
 	requests, timeouts, exceptions, damaged, others int64
 }
 
-// note counts a transaction by the error that the line returned.
+// note counts a transaction by the error that the line returned. Where there was no
+// connection there was none.
 func (n *counts) note(err error) {
+	var down *downError
+	if errors.As(err, &down) {
+		return
+	}
 	n.requests++
 	if err == nil {
 		return
