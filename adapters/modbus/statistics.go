@@ -45,8 +45,8 @@ func (s *status) percent(name string, part float64) {
 func (d *device) publish() {
 	now := d.now()
 	d.out = append(d.out[:0], d.lineStatus(now))
-	count := (len(d.units)*int(chorePause) + int(unitPause) - 1) / int(unitPause)
-	for range min(count, len(d.units)) {
+	turns := int(unitPause / chorePause)
+	for range min((len(d.units)+turns-1)/turns, len(d.units)) {
 		d.statistics.next %= len(d.units)
 		if u := d.units[d.statistics.next]; u.counts.requests > 0 {
 			d.out = append(d.out, d.unitStatus(u))
