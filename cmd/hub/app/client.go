@@ -15,6 +15,7 @@ import (
 	"github.com/fieldhub/hub/xmppface"
 	"github.com/fieldhub/hub/xmppface/concentrator"
 	"github.com/fieldhub/hub/xmppface/control"
+	"github.com/fieldhub/hub/xmppface/disco"
 	"github.com/fieldhub/hub/xmppface/events"
 	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/owner"
@@ -83,11 +84,14 @@ func (i inbox) Gone(l ext.Link, jid string) {
 }
 
 // errNoHub is that there is nothing to connect to.
-var errNoHub = errors.New("no hub is running here. Start one with \"hub demo\" or \"hub run -c hub.yaml\", or name the credential of another one with --hub FILE")
+var errNoHub = errors.New("no hub is running here. Start one with \"hub demo\" or \"hub run -c hub.yaml\", or name another one: with --profile NAME, or by its credential with --hub FILE")
 
 // connect opens a session with the hub that the options name. The caller must
 // close it.
 func (p *program) connect() (*client, error) {
+	if p.options.remote.named() {
+		return p.reach()
+	}
 	var failed error
 	for _, path := range p.options.credentials() {
 		cred, err := readCredential(path)
@@ -120,6 +124,7 @@ func (p *program) connect() (*client, error) {
 	return nil, errNoHub
 }
 
+// dial opens a session by the owner's credential.
 func (p *program) dial(cred *credential) (*client, error) {
 	ca, err := os.CreateTemp("", "hub-*.pem")
 	if err != nil {
@@ -130,13 +135,71 @@ func (p *program) dial(cred *credential) (*client, error) {
 	if err = errors.Join(err, ca.Close()); err != nil {
 		return nil, err
 	}
-	c := &client{data: cred.Data, nodes: &concentrator.Client{}, values: &sensordata.Client{}, changes: &events.Client{}, controls: &control.Client{}, owner: &owner.Client{}, done: make(chan error, 1)}
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	c.session, err = xmppface.Dial(ctx, xmppface.Account{JID: cred.JID, Password: cred.Password, Server: cred.Address, CAFile: ca.Name(),
-		Resource: "cli", Way: nodes.WayLocal, Priority: -1, Log: slog.New(slog.DiscardHandler)},
-		inbox{[]string{concentrator.NSNFI}, []ext.Receiver{c.nodes}},
-		inbox{[]string{sensordata.NSNFI}, []ext.Receiver{c.values, c.changes}})
+	c, err := p.open(ctx, xmppface.Account{JID: cred.JID, Password: cred.Password, Server: cred.Address, CAFile: ca.Name(), Way: nodes.WayLocal})
+	if err != nil {
+		return nil, err
+	}
+	c.data = cred.Data
+	found, err := c.session.WaitAvailable(ctx, cred.Hub)
+	if err != nil || len(found) == 0 {
+		c.close()
+		return nil, fmt.Errorf("the hub %s is not online at its local server; its log says why: %w", cred.Hub, err)
+	}
+	c.turnTo(found[0])
+	return c, nil
+}
+
+// presence is how long a command waits for the presence of a hub on a broker.
+const presence = 10 * time.Second
+
+// reach opens a session with a hub on a broker.
+func (p *program) reach() (*client, error) {
+	x, err := p.options.remote.resolve()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	c, err := p.open(ctx, xmppface.Account{JID: x.JID, Password: x.Password, Server: x.Server, CAFile: x.CAFile})
+	switch {
+	case p.ctx.Err() != nil:
+		if err == nil {
+			c.close()
+		}
+		return nil, errInterrupted
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("the server of %s has not answered within %v; look at the network, or name the server with --server host:port", x.JID, patience)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", x.JID, err)
+	}
+	waiting, end := context.WithTimeout(ctx, presence)
+	defer end()
+	found, err := c.session.WaitAvailable(waiting, x.To)
+	if err == nil && len(found) > 0 {
+		c.turnTo(found[0])
+		if err = c.agree(ctx); err == nil {
+			return c, nil
+		}
+	} else {
+		err = fmt.Errorf("%s is not online, or %s may not see it. Is the address right? Who runs the hub can look with \"hub status\", and gives access under \"access\" in its configuration", x.To, x.JID)
+	}
+	c.close()
+	if p.ctx.Err() != nil {
+		return nil, errInterrupted
+	}
+	return nil, err
+}
+
+// open logs in.
+func (p *program) open(ctx context.Context, a xmppface.Account) (*client, error) {
+	c := &client{nodes: &concentrator.Client{}, values: &sensordata.Client{}, changes: &events.Client{}, controls: &control.Client{}, owner: &owner.Client{}, done: make(chan error, 1)}
+	a.Resource, a.Priority, a.Log = "cli", -1, slog.New(slog.DiscardHandler)
+	var err error
+	c.session, err = xmppface.Dial(ctx, a,
+		inbox{[]string{concentrator.NSNFI, concentrator.NSNF, concentrator.NSIEEE}, []ext.Receiver{c.nodes}},
+		inbox{[]string{sensordata.NSNFI, sensordata.NSNF, sensordata.NSIEEE}, []ext.Receiver{c.values, c.changes}})
 	if err != nil {
 		return nil, err
 	}
@@ -145,14 +208,29 @@ func (p *program) dial(cred *credential) (*client, error) {
 	running, stop := context.WithCancel(context.WithoutCancel(p.ctx))
 	c.stop = stop
 	go func() { c.done <- c.session.Run(running) }()
-	found, err := c.session.WaitAvailable(ctx, cred.Hub)
-	if err != nil || len(found) == 0 {
-		c.close()
-		return nil, fmt.Errorf("the hub %s is not online at its local server; its log says why: %w", cred.Hub, err)
-	}
-	c.hub = found[0]
-	c.nodes.To, c.values.To, c.changes.To, c.controls.To, c.owner.To = c.hub, c.hub, c.hub, c.hub, c.hub
 	return c, nil
+}
+
+// turnTo says which hub is asked, by its full JID.
+func (c *client) turnTo(hub string) {
+	c.hub = hub
+	c.nodes.To, c.values.To, c.changes.To, c.controls.To, c.owner.To = hub, hub, hub, hub, hub
+}
+
+// agree finds out which families of the namespaces the hub speaks.
+func (c *client) agree(ctx context.Context) error {
+	info, err := disco.Ask(ctx, c.nodes.Link, c.hub, "")
+	if err != nil {
+		return fmt.Errorf("%s does not say what it can do: %w", c.hubJID(), err)
+	}
+	c.nodes.Space = info.First(concentrator.NSNFI, concentrator.NSNF, concentrator.NSIEEE)
+	c.values.Space = info.First(sensordata.NSNFI, sensordata.NSNF, sensordata.NSIEEE)
+	c.changes.Space = info.First(events.NSNFI, events.NSNF, events.NSIEEE)
+	c.controls.Space = info.First(control.NSNFI, control.NSNF, control.NSIEEE)
+	if c.nodes.Space == "" {
+		return fmt.Errorf("%s is no hub: it does not list the interface of concentrators", c.hubJID())
+	}
+	return nil
 }
 
 // close ends the session and waits for it.
@@ -184,7 +262,12 @@ func (p *program) with(f func(context.Context, *client) error) error {
 		return err
 	}
 	defer c.close()
-	return plain(f(p.ctx, c))
+	err = f(p.ctx, c)
+	if nodes.KindOf(err) == nodes.Forbidden {
+		me, _, _ := strings.Cut(c.session.Self(), "/")
+		return fmt.Errorf("%s You are %s; who runs the hub gives rights under \"access\" in its configuration", ended(plain(err).Error()), me)
+	}
+	return plain(err)
 }
 
 // until runs f with a session until it ends or Ctrl-C ends it, which is no failure.

@@ -43,6 +43,7 @@ type options struct {
 	JSON bool   `help:"Print JSON, one object a line." name:"json"`
 	Hub  string `help:"The owner's credential of the hub to speak to, a file named owner.json; else the running demo, else the daemon of this machine." placeholder:"FILE" env:"HUB_OWNER"`
 	Data string `help:"Data folder of the daemon of this machine, which then goes before a running demo; else /var/lib/hub." placeholder:"DIR" env:"HUB_DATA"`
+	remote
 }
 
 // data is the data folder of the daemon.
@@ -71,6 +72,7 @@ type grammar struct {
 	Backup   backupCmd   `cmd:"" help:"Make a backup." group:"owner"`
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup." group:"owner"`
 	Status   statusCmd   `cmd:"" help:"Tell how the hub is." group:"owner"`
+	Profile  profileCmd  `cmd:"" help:"Look after the profiles: hubs that --profile names." group:"client"`
 	Version  versionCmd  `cmd:"" help:"Print the version." group:"run"`
 }
 

@@ -73,3 +73,21 @@ func ended(text string) string {
 	}
 	return text + "."
 }
+
+// quietTerminal takes properties (bits of c_lflag, termios(3)) from a terminal and
+// returns what gives them back.
+func quietTerminal(f *os.File, flags uint32) (restore func()) {
+	fd := int(f.Fd())
+	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return func() {}
+	}
+	quiet := *before
+	quiet.Lflag &^= flags
+	if err := unix.IoctlSetTermios(fd, unix.TCSETSF, &quiet); err != nil {
+		return func() {}
+	}
+	return func() {
+		unix.IoctlSetTermios(fd, unix.TCSETSF, before) // it has worked before
+	}
+}
