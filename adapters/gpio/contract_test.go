@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 	if os.Getpid() == 1 {
 		os.Exit(runAsInit(m))
 	}
+	if os.Getenv(pulsesEnv) != "" {
+		os.Exit(pulseAlone())
+	}
 	goleak.VerifyTestMain(m)
 }
 
