@@ -2,6 +2,7 @@ package datasources
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/nodes/tree"
@@ -28,26 +29,75 @@ func New(access *Access, tap func(owner string) *sniffer.Tap, trees ...*tree.Tre
 
 // May tells whether the caller has all of the rights on a node.
 func (c *Catalog) May(who nodes.Caller, r nodes.Rights, ref nodes.Ref) bool {
-	return c.access.Rights(who, ref)&r == r
+	return c.rights(who, ref)&r == r
+}
+
+// rights returns what the caller may do with a node.
+func (c *Catalog) rights(who nodes.Caller, ref nodes.Ref) nodes.Rights {
+	return c.access.Rights(who, ref, func() []string {
+		path, _ := c.path(ref)
+		return path
+	})
+}
+
+// path returns the ids of a node, its parent, and so on.
+func (c *Catalog) path(ref nodes.Ref) ([]string, bool) {
+	ref = ref.Resolved()
+	for _, t := range c.trees {
+		if t.ID() == ref.Source && ref.Partition == "" {
+			return t.Path(ref.ID)
+		}
+	}
+	return nil, false
 }
 
 // Friend tells whether the caller has any right at all, so that his presence
 // subscription is accepted.
 func (c *Catalog) Friend(who nodes.Caller) bool { return c.access.Person(who) != 0 }
 
+// Explain tells somebody who may administer what a person may do with a node, and the
+// rules that give it.
+func (c *Catalog) Explain(who, person nodes.Caller, ref nodes.Ref) (nodes.Rights, []Rule, error) {
+	if _, err := c.node(who, "explain", ref, nodes.Administer); err != nil {
+		return 0, nil, err
+	}
+	path, _ := c.path(ref)
+	return c.rights(person, ref), c.access.Explain(person, ref, path), nil
+}
+
 // source returns a source that the caller may see something of.
 func (c *Catalog) source(who nodes.Caller, op, id string) (*tree.Tree, error) {
 	if id == "" {
 		id = nodes.DefaultSource
 	}
-	if c.Friend(who) {
-		for _, t := range c.trees {
-			if t.ID() == id {
-				return t, nil
-			}
+	for _, t := range c.trees {
+		if t.ID() == id && c.sees(who, t) {
+			return t, nil
 		}
 	}
 	return nil, nodes.Errorf(nodes.NotFound, op, nodes.Ref{}, "no data source "+clip(id))
+}
+
+// sees tells whether the caller may see something of a source.
+func (c *Catalog) sees(who nodes.Caller, t *tree.Tree) bool {
+	ids, whole := c.access.scopes(who, t.ID())
+	return whole || len(c.tops(who, t, ids)) > 0
+}
+
+// tops returns those of some nodes that exist, that the caller may see, and that are
+// not below others of them.
+func (c *Catalog) tops(who nodes.Caller, t *tree.Tree, ids []string) (out []string) {
+	seen := make(map[string]bool)
+	for _, id := range ids {
+		seen[id] = c.May(who, nodes.See, nodes.Ref{Source: t.ID(), ID: id})
+	}
+	for _, id := range ids {
+		path, ok := t.Path(id)
+		if ok && seen[id] && !slices.ContainsFunc(path[1:], func(above string) bool { return seen[above] }) {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // node returns the tree of a node that the caller may see and has the rights on.
@@ -57,7 +107,7 @@ func (c *Catalog) node(who nodes.Caller, op string, ref nodes.Ref, need nodes.Ri
 	if err != nil {
 		return nil, err
 	}
-	rights := c.access.Rights(who, ref)
+	rights := c.rights(who, ref)
 	if !t.Has(ref.ID) || ref.Partition != "" || rights&nodes.See == 0 {
 		return nil, nodes.Errorf(nodes.NotFound, op, ref, "no node "+clip(ref.ID))
 	}

@@ -153,6 +153,10 @@ var calls = map[string]struct {
 		}
 		return nil
 	}},
+	"Explain": {need: nodes.Administer, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		_, _, err := c.Explain(who, person("reader"), ref)
+		return err
+	}},
 	"Friend": {silent: true, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
 		if !c.Friend(who) {
 			return nodes.Errorf(nodes.NotFound, "", ref, "no friend")

@@ -39,7 +39,7 @@ func (c *Catalog) Commands(who nodes.Caller, ref nodes.Ref) ([]nodes.Command, er
 	if err != nil {
 		return nil, err
 	}
-	r := c.access.Rights(who, ref.Resolved())
+	r := c.rights(who, ref.Resolved())
 	return slices.DeleteFunc(list, func(cmd nodes.Command) bool { return needed(&cmd)&^r != 0 }), nil
 }
 

@@ -10,12 +10,11 @@ import (
 // Sources returns the data sources the caller may see. All are roots: none has
 // child sources.
 func (c *Catalog) Sources(who nodes.Caller) []nodes.Source {
-	if !c.Friend(who) {
-		return nil
-	}
-	out := make([]nodes.Source, len(c.trees))
-	for i, t := range c.trees {
-		out[i] = nodes.Source{ID: t.ID(), Name: t.Name(), LastChanged: t.LastChanged()}
+	var out []nodes.Source
+	for _, t := range c.trees {
+		if c.sees(who, t) {
+			out = append(out, nodes.Source{ID: t.ID(), Name: t.Name(), LastChanged: t.LastChanged()})
+		}
 	}
 	return out
 }
@@ -39,17 +38,18 @@ func (c *Catalog) Node(who nodes.Caller, ref nodes.Ref, d nodes.Detail) (nodes.I
 	return c.seen(who, info), nil
 }
 
-// Roots returns the root nodes of a source.
+// Roots returns the root nodes of a source; for somebody who may see parts of it only,
+// the topmost nodes of these.
 func (c *Catalog) Roots(who nodes.Caller, source string, d nodes.Detail) ([]nodes.Info, error) {
 	t, err := c.source(who, "list roots", source)
 	if err != nil {
 		return nil, err
 	}
-	info, ok := t.Info(nodes.RootID, d)
-	if !ok {
-		return nil, nil
+	ids := []string{nodes.RootID}
+	if scopes, whole := c.access.scopes(who, t.ID()); !whole {
+		ids = c.tops(who, t, scopes)
 	}
-	return c.visible(who, []nodes.Info{info}), nil
+	return c.visible(who, infos(t, ids, d)), nil
 }
 
 // Children returns the children of a node in their order.
@@ -94,7 +94,7 @@ func (c *Catalog) All(who nodes.Caller, source string, derivedFrom []string, d n
 			ok = len(derivedFrom) == 0 || slices.ContainsFunc(derivedFrom, func(base string) bool { return t.Derives(typ, base) })
 			derives[typ] = ok
 		}
-		if ok && c.May(who, nodes.See, nodes.Ref{Source: t.ID(), ID: id}) {
+		if ok {
 			ids = append(ids, id)
 		}
 		return true
@@ -140,7 +140,10 @@ func (c *Catalog) visible(who nodes.Caller, list []nodes.Info) []nodes.Info {
 
 // seen shows a node as the caller may use it.
 func (c *Catalog) seen(who nodes.Caller, info nodes.Info) nodes.Info {
-	r := c.access.Rights(who, info.Ref)
+	r := c.rights(who, info.Ref)
+	if info.Parent.ID != "" && !c.May(who, nodes.See, info.Parent) {
+		info.Parent = nodes.Ref{} // it does not exist
+	}
 	info.Readable = info.Readable && r&nodes.Read != 0
 	info.Controllable = info.Controllable && r&nodes.Control != 0
 	info.HasCommands = info.HasCommands && c.mayRun(r, info.Ref.Source, info.Type)

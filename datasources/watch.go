@@ -42,11 +42,26 @@ func (c *Catalog) Subscribe(who nodes.Caller, source string, notify func(nodes.E
 		return nil, err
 	}
 	return t.Subscribe(func(e nodes.Event) {
-		if c.May(who, nodes.See, e.Info.Ref) {
+		if c.maySee(who, &e) {
 			e.Info = c.seen(who, e.Info)
 			notify(e)
 		}
 	}), nil
+}
+
+// maySee tells whether the caller may learn of an event: of a node that is gone,
+// whether he could see it.
+func (c *Catalog) maySee(who nodes.Caller, e *nodes.Event) bool {
+	return c.access.Rights(who, e.Info.Ref, func() []string {
+		if path, ok := c.path(e.Info.Ref); ok {
+			return path
+		}
+		if e.Above != nil {
+			return append([]string{e.Info.Ref.ID}, e.Above...)
+		}
+		path, _ := c.path(e.Info.Parent)
+		return append([]string{e.Info.Ref.ID}, path...)
+	})&nodes.See != 0
 }
 
 // Sniff listens to the traffic of a node until expires: that of the whole

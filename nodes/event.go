@@ -29,7 +29,8 @@ func (k EventKind) String() string {
 type Event struct {
 	Kind  EventKind
 	Time  time.Time
-	Info  Info   // the node as it is afterwards; before, when removed
-	OldID string // its former id, when renamed
-	After string // id of the sibling before it, when added
+	Info  Info     // the node as it is afterwards; before, when removed
+	OldID string   // its former id, when renamed
+	After string   // id of the sibling before it, when added
+	Above []string // ids of the nodes above it, nearest first, when removed; not kept on disk
 }

@@ -435,7 +435,12 @@ func (p *pending) batch(group []*change) Batch {
 	for _, c := range group {
 		for _, id := range c.gone {
 			b.Delete = append(b.Delete, id)
-			b.Events = append(b.Events, nodes.Event{Kind: nodes.NodeRemoved, Time: p.now, Info: p.t.info(p.t.nodes[id], nodes.Detail{})})
+			n := p.t.nodes[id]
+			e := nodes.Event{Kind: nodes.NodeRemoved, Time: p.now, Info: p.t.info(n, nodes.Detail{})}
+			for up := n.parent; up != nil; up = up.parent {
+				e.Above = append(e.Above, up.spec.ID)
+			}
+			b.Events = append(b.Events, e)
 		}
 	}
 	for _, n := range p.order {

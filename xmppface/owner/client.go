@@ -117,10 +117,28 @@ func (c *Client) Status(ctx context.Context) ([]nodes.Property, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []nodes.Property
+	return items(e), nil
+}
+
+// Explain tells what somebody who comes by a way in may do with a node, and which
+// rules give it.
+func (c *Client) Explain(ctx context.Context, who nodes.Caller, ref nodes.Ref) ([]nodes.Property, error) {
+	b := wire.AppendAttr([]byte("<explain xmlns='"+NS+"'"), "jid", who.JID)
+	b = wire.AppendAttr(b, "way", string(who.Way))
+	b = wire.AppendAttr(b, "id", ref.ID)
+	b = wire.AppendOptional(b, "src", ref.Source)
+	e, err := c.ask(ctx, "get", append(b, "/>"...), "explain")
+	if err != nil {
+		return nil, err
+	}
+	return items(e), nil
+}
+
+// items reads names with values.
+func items(e *wire.Element) (out []nodes.Property) {
 	for _, i := range e.Children {
 		name := i.Attr("name")
 		out = append(out, nodes.Property{ID: name, Name: name, Value: nodes.String(i.Attr("value"))})
 	}
-	return out, nil
+	return out
 }

@@ -13,4 +13,5 @@
 //	<backup file='…'/>                   -> <backup file='…'/>
 //	<restore file='…'/>                  -> empty; in place after the next start
 //	<status/>                            -> <status><item name='…' value='…'/>…</status>
+//	<explain jid='…' way='xmpp' id='…'/> -> <explain><item name='…' value='…'/>…</explain>
 package owner

@@ -43,6 +43,8 @@ type Backend interface {
 	Restore(ctx context.Context, c nodes.Caller, file string) error
 	// Status tells how the hub is.
 	Status(c nodes.Caller) ([]nodes.Property, error)
+	// Explain tells what somebody may do with a node, and why: a line for each rule.
+	Explain(c, who nodes.Caller, ref nodes.Ref) ([]nodes.Property, error)
 }
 
 // Server is the hub's end.
@@ -125,16 +127,28 @@ func (s *Server) handle(ctx context.Context, rq *ext.Request) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		b := []byte("<status xmlns='" + NS + "'>")
-		for _, i := range list {
-			b = append(b, "<item"...)
-			b = wire.AppendAttr(b, "name", i.Name)
-			b = wire.AppendAttr(b, "value", i.Value.String())
-			b = append(b, "/>"...)
+		return appendItems("status", list), nil
+	case "explain":
+		who := nodes.Caller{JID: p.Attr("jid"), Way: nodes.Way(p.Attr("way"))}
+		list, err := s.backend.Explain(rq.Caller, who, nodes.Ref{Source: p.Attr("src"), Partition: p.Attr("pt"), ID: p.Attr("id")}.Resolved())
+		if err != nil {
+			return nil, told(err)
 		}
-		return append(b, "</status>"...), nil
+		return appendItems("explain", list), nil
 	}
 	return nil, nodes.Errorf(nodes.Unsupported, "", nodes.Ref{}, "unknown operation "+p.Name.Local)
+}
+
+// appendItems writes names with values.
+func appendItems(element string, list []nodes.Property) []byte {
+	b := []byte("<" + element + " xmlns='" + NS + "'>")
+	for _, i := range list {
+		b = append(b, "<item"...)
+		b = wire.AppendAttr(b, "name", i.Name)
+		b = wire.AppendAttr(b, "value", i.Value.String())
+		b = append(b, "/>"...)
+	}
+	return append(b, "</"+element+">"...)
 }
 
 // told lets the owner see what a stranger would not: the whole text of an error.

@@ -52,6 +52,13 @@ func (h *hub) Status(nodes.Caller) ([]nodes.Property, error) {
 	return []nodes.Property{{Name: "nodes", Value: nodes.Int32(3)}}, nil
 }
 
+func (h *hub) Explain(_, who nodes.Caller, ref nodes.Ref) ([]nodes.Property, error) {
+	if ref.ID == "gone" {
+		return nil, nodes.Errorf(nodes.NotFound, "explain", ref, "no node gone")
+	}
+	return []nodes.Property{{Name: "may", Value: nodes.String("see|read")}, {Name: who.String(), Value: nodes.String(ref.Source + ":" + ref.ID)}}, nil
+}
+
 func pair(t *testing.T, h *hub) *Client {
 	l := exttest.Pair(t, New(h), nil)
 	return &Client{Link: l, To: "hub@example.org/hub"}
@@ -160,6 +167,13 @@ func TestStatusAndBackup(t *testing.T) {
 	list, err := c.Status(t.Context())
 	if err != nil || len(list) != 1 || list[0].Name != "nodes" || list[0].Value.Text() != "3" {
 		t.Errorf("status: %v, %v", list, err)
+	}
+	list, err = c.Explain(t.Context(), nodes.Caller{JID: "a<b@c", Way: nodes.WayLocal}, nodes.In("x"))
+	if err != nil || len(list) != 2 || list[0].Value.Text() != "see|read" || list[1].Name != "a<b@c (local)" || list[1].Value.Text() != "MeteringTopology:x" {
+		t.Errorf("explain: %v, %v", list, err)
+	}
+	if _, err := c.Explain(t.Context(), nodes.Caller{}, nodes.In("gone")); err == nil || !strings.Contains(err.Error(), "no node gone") {
+		t.Errorf("explain: %v", err)
 	}
 	if file, err := c.Backup(t.Context(), "b.db"); err != nil || file != "/data/b.db" {
 		t.Errorf("backup: %q, %v", file, err)

@@ -110,6 +110,7 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 		return err
 	}
 	s.start("own node", h.tellSelf)
+	s.start("configuration", h.followConfig)
 	return nil
 }
 
@@ -146,7 +147,7 @@ func (h *hub) openLocal(ctx context.Context) (hubPassword string, err error) {
 		accounts.SetContact(hubName, local.Contact{JID: h.owner.JID, To: true, From: true, Listed: true})); err != nil {
 		return "", err
 	}
-	h.access = datasources.NewAccess(append(h.cfg.Access, datasources.Rule{Who: []string{h.owner.JID}, Way: nodes.WayLocal, May: nodes.AllRights})...)
+	h.access = datasources.NewAccess(h.rules(h.cfg)...)
 	h.local, err = local.New(local.Config{Domain: string(domain), Certificate: certificate, Accounts: accounts, Rosters: accounts,
 		Listen: h.cfg.Local.Listen, Name: "hub", Version: release(), Log: h.log})
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/fieldhub/hub/cmd/hub/app/strict"
 	"github.com/fieldhub/hub/datasources"
-	"github.com/fieldhub/hub/nodes"
 )
 
 // Config is a checked configuration.
@@ -66,7 +65,7 @@ func Parse(file string, b []byte) (*Config, error) {
 		return nil, err
 	}
 	c := &Config{File: file, Local: Local{Listen: DefaultListen}}
-	f := top.Fields("the configuration", "data", "xmpp", "local", "access", "log")
+	f := top.Fields("the configuration", "data", "xmpp", "local", "groups", "access", "log")
 	if v, ok := f["data"]; ok {
 		c.Data = c.path(v.Text("data"))
 	}
@@ -82,9 +81,7 @@ func Parse(file string, b []byte) (*Config, error) {
 			c.Local.Listen = address(v, "listen", true)
 		}
 	}
-	for _, v := range f["access"].List("access") {
-		c.Access = append(c.Access, rule(v))
-	}
+	c.access(f["groups"], f["access"])
 	c.log(f["log"])
 	if err := doc.Err(); err != nil {
 		return nil, err
@@ -168,43 +165,6 @@ var bare = regexp.MustCompile(`^[^@/\s"&'<>:]{1,255}@[^@/\s]{1,255}$`)
 var domain = regexp.MustCompile(`^@[^@/\s]{1,255}$`)
 
 func isBare(jid string) bool { return bare.MatchString(jid) }
-
-func rule(v strict.Value) datasources.Rule {
-	var r datasources.Rule
-	f := v.Fields("an access rule", "who", "may", "way")
-	people, rights := f["who"].List("who"), f["may"].List("may") // nil: told already, or missing
-	for _, who := range people {
-		s := who.Text("who")
-		if !isBare(s) && !domain.MatchString(s) {
-			who.Problem("%q is nobody; write name@domain, or \"@domain\" for everybody of a domain", s)
-		}
-		r.Who = append(r.Who, s)
-	}
-	for _, may := range rights {
-		right, ok := nodes.ParseRight(may.Text("may"))
-		if !ok {
-			may.Problem("unknown right %q; there are: all, %s", may.Text("may"), strings.Join(nodes.RightNames[:], ", "))
-		}
-		r.May |= right
-	}
-	if way, ok := f["way"]; ok {
-		switch s := way.Text("way"); nodes.Way(s) {
-		case nodes.WayBroker, nodes.WayLocal:
-			r.Way = nodes.Way(s)
-		default:
-			way.Problem("unknown way in %q; there are: %s, %s", s, nodes.WayBroker, nodes.WayLocal)
-		}
-	}
-	switch {
-	case !f["who"].Present(), people != nil && len(people) == 0:
-		v.Problem("a rule without who; write who: [name@domain]")
-	case !f["may"].Present(), rights != nil && len(rights) == 0:
-		v.Problem("a rule without may; write may: [see, read]")
-	case r.May != 0 && r.May&nodes.See == 0:
-		v.Problem("this rule gives nothing, because who may not see a node has no use of other rights; add see")
-	}
-	return r
-}
 
 func (c *Config) log(v strict.Value) {
 	f := v.Fields("log", "level", "format")

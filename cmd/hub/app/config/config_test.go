@@ -56,7 +56,7 @@ func TestBad(t *testing.T) {
 		{"empty", "", ":1:1: data is missing"},
 		{"not YAML", "data: /d\nlocal: {", ":2:8: this is not YAML"},
 		{"a list", "- a", ":1:1: the configuration must be a mapping"},
-		{"unknown key", "data: /d\nlocla: {}", `:2:1: unknown key "locla" in the configuration; there are: data, xmpp, local, access, log`},
+		{"unknown key", "data: /d\nlocla: {}", `:2:1: unknown key "locla" in the configuration; there are: data, xmpp, local, groups, access, log`},
 		{"key twice", "data: /d\ndata: /e", `:2:1: key "data" stands in line 1 already`},
 		{"no jid", "data: /d\nxmpp: {password_file: password}", ":2:"},
 		{"jid with resource", "data: /d\nxmpp:\n  jid: a@b/c\n  password_file: password", `:3:8: "a@b/c" is no account`},

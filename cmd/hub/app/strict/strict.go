@@ -178,6 +178,9 @@ func (v Value) Problem(format string, args ...any) {
 	}
 }
 
+// Line is the line in which the value begins, from 1.
+func (v Value) Line() int { return v.line }
+
 // Entry is a key with its value.
 type Entry struct {
 	Key      string
