@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	// patience is how long a command waits for a hub to answer.
+	// patience is how long a command waits for a hub to answer unless it is told.
 	patience = 30 * time.Second
 	// work is how long it waits until a hub has imported a tree or written a backup.
 	work = 5 * time.Minute
@@ -41,9 +41,17 @@ func (l patient) Ask(ctx context.Context, to, typ string, payload []byte) (*wire
 	defer cancel()
 	e, err := l.Link.Ask(inner, to, typ, payload)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, fmt.Errorf("the hub has not answered within %v; its log may say why", l.most)
+		return nil, fmt.Errorf("the hub has not answered within %v; it is busy, or the way to it is broken. Its log may say why; --timeout waits longer", l.most)
 	}
 	return e, err
+}
+
+// patience is how long the person waits for a hub to answer.
+func (p *program) patience() time.Duration {
+	if t := p.options.Timeout; t > 0 {
+		return t
+	}
+	return patience
 }
 
 // client is a session with a hub.
@@ -135,7 +143,7 @@ func (p *program) dial(cred *credential) (*client, error) {
 	if err = errors.Join(err, ca.Close()); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, p.patience())
 	defer cancel()
 	c, err := p.open(ctx, xmppface.Account{JID: cred.JID, Password: cred.Password, Server: cred.Address, CAFile: ca.Name(), Way: nodes.WayLocal})
 	if err != nil {
@@ -160,7 +168,7 @@ func (p *program) reach() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, p.patience())
 	defer cancel()
 	c, err := p.open(ctx, xmppface.Account{JID: x.JID, Password: x.Password, Server: x.Server, CAFile: x.CAFile})
 	switch {
@@ -170,7 +178,7 @@ func (p *program) reach() (*client, error) {
 		}
 		return nil, errInterrupted
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("the server of %s has not answered within %v; look at the network, or name the server with --server host:port", x.JID, patience)
+		return nil, fmt.Errorf("the server of %s has not answered within %v; look at the network, or name the server with --server host:port", x.JID, p.patience())
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", x.JID, err)
 	}
@@ -203,7 +211,7 @@ func (p *program) open(ctx context.Context, a xmppface.Account) (*client, error)
 	if err != nil {
 		return nil, err
 	}
-	asking := patient{c.session, patience}
+	asking := patient{c.session, p.patience()}
 	c.nodes.Link, c.values.Link, c.changes.Link, c.controls.Link, c.owner.Link = asking, asking, asking, asking, patient{c.session, work}
 	running, stop := context.WithCancel(context.WithoutCancel(p.ctx))
 	c.stop = stop
@@ -294,11 +302,54 @@ func (c *client) find(ctx context.Context, name string) (nodes.Ref, error) {
 		}
 		i := slices.IndexFunc(list, func(i nodes.Info) bool { return strings.EqualFold(i.Name, part) })
 		if i < 0 {
-			return ref, fmt.Errorf("there is no node %q; \"hub ls -r\" lists all", name)
+			return ref, c.unknown(ctx, name, part, list)
 		}
 		at = list[i].Ref
 	}
 	return at, nil
+}
+
+// unknown says that there is no such node, and which ones the person may have
+// meant: siblings that look like the part of the path that is wrong, or any that
+// looks like all of it.
+func (c *client) unknown(ctx context.Context, name, part string, siblings []nodes.Info) error {
+	var names []string
+	ids := make(map[string]string)
+	for _, i := range siblings {
+		names = append(names, i.Name)
+		ids[i.Name] = i.Ref.ID
+	}
+	var meant []string
+	for _, n := range alike(part, names) {
+		meant = append(meant, ids[n])
+	}
+	if len(meant) == 0 {
+		if all, err := c.nodes.All(ctx, nodes.DefaultSource, nil, nodes.Detail{}); err == nil {
+			names = nil
+			for _, i := range all {
+				names = append(names, i.Ref.ID)
+				last := i.Ref.ID[strings.LastIndexByte(i.Ref.ID, '/')+1:]
+				if strings.EqualFold(last, name) || strings.EqualFold(i.Name, name) {
+					meant = append(meant, i.Ref.ID)
+				}
+			}
+			if len(meant) == 0 {
+				meant = alike(name, names)
+			}
+		}
+	}
+	if len(meant) == 0 {
+		return fmt.Errorf("there is no node %q; \"hub ls -r\" lists all", name)
+	}
+	return fmt.Errorf("there is no node %q; do you mean %s? \"hub ls -r\" lists all", name, either(meant[:min(len(meant), 3)]))
+}
+
+// either lists alternatives in words.
+func either(list []string) string {
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
 }
 
 func (c *client) findAll(ctx context.Context, names []string) ([]nodes.Ref, error) {

@@ -78,7 +78,7 @@ func (c *commandsCmd) Run(p *program) error {
 				return err
 			}
 		}
-		if t.w == nil {
+		if t.grid == nil {
 			return nil
 		}
 		return t.end()

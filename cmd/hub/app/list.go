@@ -6,31 +6,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/nodes/param"
 )
-
-// table prints columns.
-type table struct{ w *tabwriter.Writer }
-
-func newTable(out io.Writer, header ...string) table {
-	t := table{tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
-	t.row(header...)
-	return t
-}
-
-func (t table) row(cells ...string) {
-	for i, c := range cells {
-		cells[i] = strings.ReplaceAll(clean(c), "\n", " ")
-	}
-	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t "))
-}
-
-func (t table) end() error { return t.w.Flush() }
 
 // clean is a text as a terminal may be given it: no device's and no hub's text moves
 // the cursor.
@@ -148,7 +129,7 @@ func (c *lsCmd) list(ctx context.Context, p *program, s *client, t table, ref no
 				return err
 			}
 		} else {
-			t.row(indent+i.Name, i.Type, i.State.String(), i.Ref.ID)
+			t.cells(cell{text: indent + i.Name}, cell{text: i.Type}, stateCell(i.State), cell{text: i.Ref.ID})
 		}
 		if c.Recursive && i.HasChildren {
 			if err := c.list(ctx, p, s, t, i.Ref, indent+"  "); err != nil {
@@ -182,7 +163,7 @@ func (c *showCmd) Run(p *program) error {
 		t := newTable(p.out, "id", i.Ref.ID)
 		t.row("name", i.Name)
 		t.row("type", i.Type+", "+i.TypeTitle)
-		t.row("state", i.State.String())
+		t.cells(cell{text: "state"}, stateCell(i.State))
 		if !i.LastChanged.IsZero() {
 			t.row("changed", i.LastChanged.UTC().Format(timeFormat))
 		}
@@ -190,7 +171,7 @@ func (c *showCmd) Run(p *program) error {
 			t.row(x.ID, x.Value.String())
 		}
 		for _, m := range i.Messages {
-			t.row(severity(m.Severity), "since "+m.Time.UTC().Format(timeFormat)+": "+m.Text)
+			t.cells(cell{severity(m.Severity), severityStyles[min(int(m.Severity), 2)]}, cell{text: "since " + m.Time.UTC().Format(timeFormat) + ": " + m.Text})
 		}
 		return t.end()
 	})

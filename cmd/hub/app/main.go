@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/fieldhub/hub/adapters"
@@ -25,10 +26,13 @@ const gcPercent = 30
 
 // Exit codes.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitOK      = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitNotGood = 3
 )
+
+const exitCodes = "Exit codes: 0, done; 1, it could not be done; 2, the command line makes no sense; 3, values were read, but some are missing or not good."
 
 // program is what every command gets.
 type program struct {
@@ -44,6 +48,7 @@ type options struct {
 	Hub  string `help:"The owner's credential of the hub to speak to, a file named owner.json; else the running demo, else the daemon of this machine." placeholder:"FILE" env:"HUB_OWNER"`
 	Data string `help:"Data folder of the daemon of this machine, which then goes before a running demo; else /var/lib/hub." placeholder:"DIR" env:"HUB_DATA"`
 	remote
+	Timeout time.Duration `help:"How long to wait for an answer of the hub." default:"30s" placeholder:"30s"`
 }
 
 // data is the data folder of the daemon.
@@ -78,7 +83,8 @@ type grammar struct {
 }
 
 // Main runs the program with these adapters and returns its exit code: 0 when it
-// did what it was asked for, 1 when it could not, 2 when it was asked wrongly.
+// did what it was asked for, 1 when it could not, 2 when it was asked wrongly, 3 when
+// some values that it read are not good.
 func Main(factories ...adapters.Factory) int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -98,7 +104,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, factories []ad
 	exit := -1
 	parser, err := kong.New(&g,
 		kong.Name("hub"),
-		kong.Description("Presents Modbus, MQTT and GPIO devices as one XMPP address."),
+		kong.Description("Presents Modbus, MQTT and GPIO devices as one XMPP address.\n\n"+exitCodes),
 		kong.Writers(out, errs),
 		kong.Exit(func(code int) { exit = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -125,12 +131,16 @@ func run(ctx context.Context, args []string, out, errs io.Writer, factories []ad
 	p := &program{ctx: ctx, out: out, err: errs, factory: factories, options: &g.options}
 	err = k.Run(p)
 	var usage usageError
+	var doubt notGood
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
 		fmt.Fprintln(errs, "hub:", clean(err.Error()))
 		return exitUsage
+	case errors.As(err, &doubt):
+		fmt.Fprintln(errs, "hub:", clean(err.Error()))
+		return exitNotGood
 	}
 	fmt.Fprintln(errs, "hub:", clean(err.Error()))
 	return exitFailed
@@ -138,6 +148,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer, factories []ad
 
 // usageError is that the command line makes no sense.
 type usageError struct{ error }
+
+// notGood is that values were read, but some of them are not good.
+type notGood struct{ error }
 
 type versionCmd struct{}
 

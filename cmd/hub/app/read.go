@@ -45,48 +45,105 @@ type fieldLine struct {
 	Error    string `json:"error,omitempty"`
 }
 
+// tally counts what was read.
+type tally struct {
+	asked  map[nodes.Ref]bool // that are not answered
+	values int
+	good   int
+	failed int // nodes
+}
+
+func (t *tally) add(ref nodes.Ref, r nodes.Reading) {
+	delete(t.asked, ref)
+	if r.Err != nil {
+		t.failed++
+	}
+	t.values += len(r.Fields)
+	for _, f := range r.Fields {
+		if isGood(f.QoS) {
+			t.good++
+		}
+	}
+}
+
+// verdict is what the exit code tells of it.
+func (t *tally) verdict(nodes int) error {
+	switch {
+	case t.failed > 0 && t.values == 0:
+		return fmt.Errorf("%s could not be read; \"hub show NODE\" tells since when", many(t.failed, "node"))
+	case t.failed > 0:
+		return notGood{fmt.Errorf("%d of %d nodes could not be read whole", t.failed, nodes)}
+	case t.values == 0:
+		return errors.New("there are no such values; without -f and -k all fields are read")
+	case t.good < t.values:
+		return notGood{fmt.Errorf("%d of %d values are not good", t.values-t.good, t.values)}
+	}
+	return nil
+}
+
+// many is a number of things in words.
+func many(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 func (c *readCmd) Run(p *program) error {
 	wanted, err := parseCategories(c.Category)
 	if err != nil {
 		return err
 	}
 	ro := nodes.Readout{Fields: c.Field, Categories: wanted}
-	values, failed := 0, 0
+	count := tally{asked: make(map[nodes.Ref]bool)}
 	err = p.with(func(ctx context.Context, s *client) error {
 		var err error
 		if ro.Refs, err = s.findAll(ctx, c.Nodes); err != nil {
 			return err
 		}
+		for _, ref := range ro.Refs {
+			count.asked[ref] = true
+		}
 		var t table
 		if !p.options.JSON {
 			t = newTable(p.out, "NODE", "FIELD", "VALUE", "UNIT", "AGE", "QUALITY")
 		}
-		inner, cancel := context.WithTimeout(ctx, patience)
+		inner, cancel := context.WithTimeout(ctx, p.patience())
 		defer cancel()
 		err = s.values.Read(inner, ro, func(ref nodes.Ref, r nodes.Reading) {
-			if r.Err != nil {
-				failed++
-			}
-			values += len(r.Fields)
+			count.add(ref, r)
 			p.printReading(t, ref, r)
 		})
 		if inner.Err() != nil && ctx.Err() == nil {
-			err = fmt.Errorf("not all of it was answered within %v", patience)
+			err = count.late(p.patience())
 		}
-		if p.options.JSON {
+		if p.options.JSON || count.values+count.failed == 0 {
 			return err
 		}
 		return errors.Join(err, t.end()) // what was answered is shown in any case
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case failed > 0:
-		return fmt.Errorf("%d of %d nodes could not be read whole", failed, len(ro.Refs))
-	case values == 0:
-		return errors.New("there are no such values; without -f and -k all fields are read")
 	}
-	return nil
+	return count.verdict(len(ro.Refs))
+}
+
+// late says which nodes were not answered in time.
+func (t *tally) late(waited time.Duration) error {
+	const most = 5
+	var names []string
+	for ref := range t.asked {
+		names = append(names, ref.ID)
+	}
+	slices.Sort(names)
+	if len(names) > most {
+		names = append(names[:most], fmt.Sprintf("%d more", len(names)-most))
+	}
+	what := strings.Join(names, ", ")
+	if what == "" {
+		what = "all of it"
+	}
+	return fmt.Errorf("not answered within %v: %s. The line may be busy or its devices silent; --timeout waits longer", waited, what)
 }
 
 // printReading prints a reading, a line for each field and one for the error.
@@ -100,10 +157,10 @@ func (p *program) printReading(t table, ref nodes.Ref, r nodes.Reading) {
 	now := time.Now()
 	for _, f := range r.Fields {
 		value, unit := split(f.Value)
-		t.row(ref.ID, f.Name, value, unit, age(f.Time, now), quality(f.QoS))
+		t.cells(cell{text: ref.ID}, cell{text: f.Name}, cell{text: value}, cell{text: unit}, cell{age(f.Time, now), dim}, qualityCell(f.QoS))
 	}
 	if r.Err != nil {
-		t.row(ref.ID, "", "", "", "", "error: "+r.Err.Error())
+		t.cells(cell{text: ref.ID}, cell{}, cell{}, cell{}, cell{}, cell{"error: " + r.Err.Error(), red})
 	}
 }
 
@@ -180,7 +237,7 @@ func (p *program) printTree(ctx context.Context, s *client, roots []nodes.Info) 
 				value, unit = split(f.Value)
 				old = age(f.Time, time.Now())
 			}
-			t.row(indent+i.Name, i.Type, value, unit, old, i.State.String())
+			t.cells(cell{text: indent + i.Name}, cell{text: i.Type}, cell{text: value}, cell{text: unit}, cell{old, dim}, stateCell(i.State))
 			if !i.HasChildren {
 				continue
 			}
