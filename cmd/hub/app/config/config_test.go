@@ -104,7 +104,7 @@ func TestShipped(t *testing.T) {
 	}
 	password := filepath.Join(folder(t), "password")
 	c, err := Parse("hub.yaml", []byte(strings.Replace(string(b), "/etc/hub/password", password, 1)))
-	if err != nil || len(c.Access) != 2 || c.XMPP.JID != "gateway-7@example.org" {
+	if err != nil || len(c.Access) != 3 || c.XMPP.JID != "gateway-7@example.org" {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
