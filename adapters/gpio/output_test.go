@@ -115,7 +115,7 @@ func TestLimits(t *testing.T) {
 }
 
 // eventually tries until it holds.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(soon); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
