@@ -37,6 +37,9 @@ func (d *device) change(c nodes.Change) {
 
 // put adds or changes a pin.
 func (d *device) put(s *nodes.Spec) {
+	if s.Type != TypeInput && s.Type != TypeOutput {
+		return
+	}
 	p := d.byID[s.ID]
 	if p != nil && (p.in != nil) != (s.Type == TypeInput) {
 		d.remove(p) // cannot be, but costs nothing
@@ -72,9 +75,6 @@ func (d *device) put(s *nodes.Spec) {
 		rewire := p.out != nil && p.out.wiring != c.wiring
 		p.out = &c
 		d.changed(p, rewire)
-	default:
-		delete(d.byID, s.ID)
-		d.pins = d.pins[:len(d.pins)-1]
 	}
 }
 

@@ -218,5 +218,41 @@ func (d *device) chipReading(now time.Time) nodes.Reading {
 	if d.info.Label != "" {
 		r.Fields = append(r.Fields, field("label", nodes.String(d.info.Label)))
 	}
+	others := nodes.Field{Name: "used by others", Value: nodes.String(d.others), Time: now, Category: nodes.Status}
+	r.Fields = append(r.Fields, others)
 	return r
+}
+
+// survey looks who uses lines, and tells of the chip.
+func (d *device) survey(now time.Time) {
+	before := d.others
+	d.others = d.usedByOthers()
+	first := d.surveyed.IsZero()
+	d.surveyed = now
+	if first || d.others != before {
+		d.host.Report([]nodes.Reading{d.chipReading(now)})
+	}
+}
+
+// usedByOthers names the lines that somebody else uses: "2 (spi0 CS0), 14".
+func (d *device) usedByOthers() string {
+	ours := make(map[int]bool)
+	for _, p := range d.pins {
+		if p.line != nil {
+			ours[p.offset] = true
+		}
+	}
+	var list []string
+	for i := range d.info.Lines {
+		l, err := d.chip.Line(i)
+		if err != nil || l.Flags&cdev.Used == 0 || ours[i] {
+			continue
+		}
+		s := fmt.Sprint(i)
+		if l.Consumer != "" {
+			s += " (" + l.Consumer + ")"
+		}
+		list = append(list, s)
+	}
+	return strings.Join(list, ", ")
 }

@@ -34,12 +34,14 @@ type device struct {
 	running bool
 
 	chip    cdev.Chip // nil when there is none
-	path    string
 	info    cdev.ChipInfo
 	names   map[string][]int  // offsets, by name in lower case
 	aliases map[string]string // lines, by pin of the board
 	absent  *nodes.Error      // why there is no chip
 	crashed bool              // the last Run did not end, in this boot of the machine
+
+	surveyed time.Time // when it was looked who uses lines
+	others   string    // who does, but for the nodes
 
 	look time.Time // when to look for the chip, or whether it is there
 	tick time.Time // when to tell values that change without an edge
@@ -57,6 +59,7 @@ type pin struct {
 	offset int
 	place  string // "line 17 (GPIO17) of gpiochip0"
 	fail   *nodes.Error
+	absent string // why there is no chip, as it was told last
 	retry  time.Time
 
 	meter    meter
@@ -252,9 +255,10 @@ func (d *device) read(id string) nodes.Reading {
 	case !d.running:
 		return nodes.Reading{Node: id, Err: failure(nodes.Gone, id, "the chip was stopped")}
 	case id == d.id && d.chip != nil:
+		d.others = d.usedByOthers()
 		return d.chipReading(time.Now())
 	case id == d.id:
-		return nodes.Reading{Node: id, Err: d.absent}
+		return nodes.Reading{Node: id, Err: d.why(nil)}
 	case p == nil:
 		return nodes.Reading{Node: id, Err: failure(nodes.NotFound, id, "no such line here")}
 	case p.line == nil:
@@ -268,15 +272,15 @@ func (d *device) read(id string) nodes.Reading {
 	return d.reading(p, level, time.Now())
 }
 
-// why returns why a pin has no line.
+// why returns why a pin has no line, or, of no pin, why there is no chip.
 func (d *device) why(p *pin) *nodes.Error {
 	switch {
-	case p.fail != nil:
+	case p != nil && p.fail != nil:
 		return p.fail
 	case d.absent != nil:
 		return d.absent
 	}
-	return failure(nodes.Unreachable, p.id, "the line was not requested yet")
+	return failure(nodes.Unreachable, d.id, "the line was not requested yet")
 }
 
 func failure(kind nodes.ErrorKind, id, text string) *nodes.Error {

@@ -87,7 +87,7 @@ func TestInput(t *testing.T) {
 	waitFor(t, d, "io/window", "window", "true")
 	c.Drive(2, false)
 	waitFor(t, d, "io/up", "up", "false")
-	if got := d.Read(time.Second, "io"); len(got["io"].Fields) != 3 {
+	if got := d.Read(time.Second, "io"); len(got["io"].Fields) != 4 {
 		t.Errorf("the chip shows %v", got["io"].Fields)
 	}
 	if got := c.Consumer(0); got != "hub door" {
@@ -165,7 +165,7 @@ func TestTrouble(t *testing.T) {
 	}{
 		{"io/busy", []string{"line 0 (GPIO0) of gpiochip0 is used by \"spi0 CS0\""}},
 		{"io/twin", []string{"lines [1 2] of gpiochip0 are all named twin"}},
-		{"io/biased", []string{"line 3 of gpiochip0", "bias pull up", "try Bias as it is"}},
+		{"io/biased", []string{"line 3 of gpiochip0", "bias pull up", "try Bias as is"}},
 		{"io/beyond", []string{"gpiochip0 has no line 8", "0 to 7"}},
 		{"io/unknown", []string{"gpiochip0 has no line named GPIO99"}},
 		{"io/second", []string{"line 4 of gpiochip0 is taken by the node io/good"}},
@@ -182,6 +182,9 @@ func TestTrouble(t *testing.T) {
 	}
 	if o := d.Set(time.Second, nodes.Setting{Node: "io/second", Name: "second", Value: nodes.Bool(true)}); o[0].State != nodes.WriteRefused || !strings.Contains(o[0].Err.Error(), "taken by") {
 		t.Errorf("an output without a line: %v, %v", o[0].State, o[0].Err)
+	}
+	if got := field(d.Host, "io", "used by others").Value.Text(); got != "0 (spi0 CS0)" {
+		t.Errorf("used by others: %q", got)
 	}
 	c.Occupy(0, "") // what was in the way goes
 	waitFor(t, d, "io/busy", "busy", "false")

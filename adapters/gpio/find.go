@@ -21,6 +21,9 @@ func (d *device) lookAfterChip(now time.Time) {
 		d.look = now.Add(d.timing.check)
 		_, err := d.chip.Info()
 		if err == nil {
+			if !now.Before(d.surveyed.Add(time.Minute)) {
+				d.survey(now)
+			}
 			return
 		}
 		d.log.Warn("the chip is gone", "chip", d.info.Name, "error", err)
@@ -28,12 +31,12 @@ func (d *device) lookAfterChip(now time.Time) {
 		d.closeChip()
 	}
 	d.look = now.Add(d.timing.find)
-	chip, path, err := d.find(d.cfg.chip)
+	chip, err := d.find(d.cfg.chip)
 	if err != nil {
 		d.noChip(err)
 		return
 	}
-	d.chip, d.path, d.absent = chip, path, nil
+	d.chip, d.absent, d.surveyed = chip, nil, time.Time{}
 	d.info, _ = chip.Info()
 	d.aliases = d.cfg.names()
 	d.names = make(map[string][]int)
@@ -48,9 +51,9 @@ func (d *device) lookAfterChip(now time.Time) {
 	d.log.Info("the chip is there", "chip", d.info.Name, "label", d.info.Label, "lines", d.info.Lines)
 	d.tap.Note(snifferInfo, d.id, fmt.Sprintf("%s (%s) is open, %d lines", d.info.Name, d.info.Label, d.info.Lines))
 	for _, p := range d.pins {
-		p.retry = time.Time{}
+		p.retry, p.absent = time.Time{}, ""
 	}
-	d.host.Report([]nodes.Reading{d.chipReading(now)})
+	d.survey(now)
 }
 
 // noChip says that there is no chip, once for each reason.
@@ -64,6 +67,10 @@ func (d *device) noChip(err error) {
 	list := []nodes.Reading{{Node: d.id, Err: absent}}
 	for _, p := range d.pins {
 		p.fail = nil
+		if p.absent == err.Error() {
+			continue
+		}
+		p.absent = err.Error()
 		list = append(list, nodes.Reading{Node: p.id, Err: failure(nodes.Unreachable, p.id, err.Error())})
 		d.host.Clear(p.id, EventLine)
 	}
@@ -86,20 +93,20 @@ func (d *device) closeChip() {
 }
 
 // find opens the chip that is meant: a path, a number, a name or a label.
-func (d *device) find(want string) (cdev.Chip, string, error) {
+func (d *device) find(want string) (cdev.Chip, error) {
 	if strings.HasPrefix(want, "/") {
 		c, err := d.system.Open(want)
 		if err != nil {
-			return nil, "", d.unopened(want, err)
+			return nil, d.unopened(want, err)
 		}
-		return c, want, nil
+		return c, nil
 	}
 	paths, err := d.system.Paths()
 	if err != nil {
-		return nil, "", fmt.Errorf("the chips of this machine cannot be listed: %w", err)
+		return nil, fmt.Errorf("the chips of this machine cannot be listed: %w", err)
 	}
 	if len(paths) == 0 {
-		return nil, "", errors.New("this machine has no GPIO chip (there is no /dev/gpiochip0): plug one in, or load its driver")
+		return nil, errors.New("this machine has no GPIO chip (there is no /dev/gpiochip0): plug one in, or load its driver")
 	}
 	var found cdev.Chip
 	var at string
@@ -111,7 +118,7 @@ func (d *device) find(want string) (cdev.Chip, string, error) {
 		c, err := d.system.Open(path)
 		if err != nil {
 			if exact {
-				return nil, "", d.unopened(path, err)
+				return nil, d.unopened(path, err)
 			}
 			failed = d.unopened(path, err)
 			continue
@@ -127,7 +134,7 @@ func (d *device) find(want string) (cdev.Chip, string, error) {
 			if found != nil {
 				found.Close()
 			}
-			return c, path, nil
+			return c, nil
 		case info.Label != want:
 			c.Close()
 		case found == nil:
@@ -136,17 +143,17 @@ func (d *device) find(want string) (cdev.Chip, string, error) {
 			c.Close()
 			if first, _ := found.Info(); first.Name != info.Name {
 				found.Close()
-				return nil, "", fmt.Errorf("%s and %s both have the label %s: write the path of one as Chip", at, path, want)
+				return nil, fmt.Errorf("%s and %s both have the label %s: write the path of one as Chip", at, path, want)
 			}
 		}
 	}
 	switch {
 	case found != nil:
-		return found, at, nil
+		return found, nil
 	case failed != nil:
-		return nil, "", fmt.Errorf("no chip %s among those that can be opened; %w", want, failed)
+		return nil, fmt.Errorf("no chip %s among those that can be opened; %w", want, failed)
 	}
-	return nil, "", fmt.Errorf("no chip %s is there: plug it in, or write another as Chip; there are %s", want, strings.Join(there, ", "))
+	return nil, fmt.Errorf("no chip %s is there: plug it in, or write another as Chip; there are %s", want, strings.Join(there, ", "))
 }
 
 // unopened says why a chip cannot be opened, and what to do.

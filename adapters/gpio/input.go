@@ -38,6 +38,8 @@ func (d *device) listen(p *pin, polled bool, now time.Time) {
 		return
 	}
 	p.meter.start(level, cdev.Now())
+	p.meter.lost, p.told.lost = 0, 0
+	d.host.Clear(p.id, EventLost)
 	p.at = now.Round(0)
 	if polled {
 		d.host.Fault(p.id, nodes.Message{Severity: nodes.SeverityInformation, EventID: EventPolled,
@@ -119,7 +121,7 @@ func (d *device) sample(p *pin, line cdev.Line, stop chan struct{}, level bool, 
 		if seen != level && now-since >= debounce {
 			level = seen
 			seq++
-			d.edges(p, line, []cdev.Event{{Time: since, Rising: level, Offset: p.offset, LineSeq: seq}})
+			d.edges(p, line, []cdev.Event{{Time: since, Rising: level, LineSeq: seq}})
 		}
 	}
 }

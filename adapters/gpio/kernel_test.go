@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -233,6 +234,33 @@ func TestKernelHeldOpen(t *testing.T) {
 		if !tt.close {
 			c.Close()
 		}
+	}
+}
+
+// deniedEnv has the test binary be a hub of a user who may not open chips.
+const deniedEnv = "HUB_GPIO_DENIED"
+
+func TestKernelDenied(t *testing.T) {
+	if os.Getenv(deniedEnv) != "" {
+		d := kernelStart(t, chipNode(t, "denied", inputNode("door", "0")))
+		waitMessage(t, d, "io", EventChip, "/dev/gpiochip", "may not be opened by this user: add it to the group dialout (usermod -a -G dialout hub)")
+		return
+	}
+	s := newSim(t, "denied", 1)
+	path := "/dev/" + s.name
+	if err := os.Chown(path, 0, 20); err != nil { // dialout, on Debian
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^TestKernelDenied$", "-test.v")
+	cmd.Env = append(os.Environ(), deniedEnv+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestKernelDenied") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -109,7 +109,7 @@ func (d *device) refused(p *pin, err error) {
 		}
 		d.noLine(p, nodes.Conflict, fmt.Sprintf("%s is used by %s: end that, or write another line", p.place, user))
 	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.EOPNOTSUPP):
-		d.noLine(p, nodes.NotAcceptable, fmt.Sprintf("%s cannot be had with %s: the chip refuses one of these; try Bias as it is first", p.place, p.wiring().describe()))
+		d.noLine(p, nodes.NotAcceptable, fmt.Sprintf("%s cannot be had with %s: the chip refuses one of these%s", p.place, p.wiring().describe(), p.wiring().advice()))
 	case errors.Is(err, syscall.ENODEV):
 		d.noLine(p, nodes.Unreachable, d.info.Name+" is gone: plug it in again")
 		d.look = time.Time{}
@@ -138,6 +138,17 @@ func (w wiring) describe() string {
 		s += ", debounce " + w.debounce.String()
 	}
 	return s
+}
+
+// advice says what to try when a chip refuses it.
+func (w wiring) advice() string {
+	switch {
+	case w.flags&(cdev.BiasPullUp|cdev.BiasPullDown|cdev.BiasDisabled) != 0:
+		return "; try Bias as is, and a resistor on the line"
+	case w.flags&(cdev.OpenDrain|cdev.OpenSource) != 0:
+		return "; try Drive push pull"
+	}
+	return ""
 }
 
 // noLine says that a pin has no line, once for each reason.

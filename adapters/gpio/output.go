@@ -61,7 +61,9 @@ func (d *device) interlocked(p *pin, other string) {
 func (d *device) began(p *pin, on bool, now time.Time) {
 	p.output = output{begun: true, value: on, since: now}
 	p.at = now.Round(0)
-	if !on {
+	if on {
+		d.locks.release(p.id, p.out.group) // one it had before
+	} else {
 		d.locks.release(p.id, "")
 	}
 	d.renew(p, now)
@@ -231,9 +233,6 @@ func (d *device) leave(p *pin) {
 func (d *device) regroup(p *pin) {
 	now := time.Now()
 	d.locks.release(p.id, p.out.group)
-	if p.out.group == "" {
-		d.locks.release(p.id, "")
-	}
 	if !p.output.value {
 		return
 	}
