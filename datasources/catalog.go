@@ -16,6 +16,11 @@ type Catalog struct {
 	// Log gets a line for each Set, Execute and Query: who, what, and what became of
 	// it, but no secrets. Nil: none. It is set before the catalog is used.
 	Log *slog.Logger
+	// Audit gets a record of each change, control action and refusal; it must be quick.
+	// Nil: none. It is set before the catalog is used.
+	Audit func(nodes.Record)
+
+	refusals refusals
 
 	access *Access
 	tap    func(owner string) *sniffer.Tap
@@ -75,6 +80,9 @@ func (c *Catalog) source(who nodes.Caller, op, id string) (*tree.Tree, error) {
 			return t, nil
 		}
 	}
+	if !c.Friend(who) {
+		c.refused(who, op, nodes.Ref{}, "a stranger")
+	}
 	return nil, nodes.Errorf(nodes.NotFound, op, nodes.Ref{}, "no data source "+clip(id))
 }
 
@@ -109,9 +117,13 @@ func (c *Catalog) node(who nodes.Caller, op string, ref nodes.Ref, need nodes.Ri
 	}
 	rights := c.rights(who, ref)
 	if !t.Has(ref.ID) || ref.Partition != "" || rights&nodes.See == 0 {
+		if rights&nodes.See == 0 {
+			c.refused(who, op, ref, "may not see it")
+		}
 		return nil, nodes.Errorf(nodes.NotFound, op, ref, "no node "+clip(ref.ID))
 	}
 	if missing := need &^ rights; missing != 0 {
+		c.refused(who, op, ref, "may not "+missing.String())
 		return nil, nodes.Errorf(nodes.Forbidden, op, ref, "you may see this node, but not: "+missing.String())
 	}
 	return t, nil

@@ -70,8 +70,10 @@ func (c *Catalog) Create(ctx context.Context, who nodes.Caller, n nodes.NewNode)
 	n.Parent = n.Parent.Resolved()
 	info, err := t.Create(ctx, n)
 	if err != nil {
+		c.note(who, "create", n.Parent, n.Name, "", n.Type, err)
 		return nodes.Info{}, err
 	}
+	c.note(who, "create", info.Ref, info.Name, "", n.Type, nil)
 	return c.seen(who, info), nil
 }
 
@@ -85,5 +87,8 @@ func (c *Catalog) Destroy(ctx context.Context, who nodes.Caller, ref nodes.Ref) 
 	if ref.ID == nodes.RootID {
 		return nodes.Errorf(nodes.NotAcceptable, "destroy", ref, "the root node cannot be destroyed")
 	}
-	return t.Destroy(ctx, ref.ID)
+	spec, _ := t.Spec(ref.ID)
+	err = t.Destroy(ctx, ref.ID)
+	c.note(who, "remove", ref, spec.Name, spec.Type, "", err)
+	return err
 }

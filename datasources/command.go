@@ -102,7 +102,7 @@ func (c *Catalog) Query(ctx context.Context, who nodes.Caller, ref nodes.Ref, co
 
 // logRun logs who ran what, and how it ended. Strangers are not worth it.
 func (c *Catalog) logRun(op string, who nodes.Caller, ref nodes.Ref, cmd *nodes.Command, command string, p nodes.Params, began time.Time, err error) {
-	if c.Log == nil || !c.Friend(who) {
+	if !c.Friend(who) {
 		return
 	}
 	var what []string
@@ -117,6 +117,16 @@ func (c *Catalog) logRun(op string, who nodes.Caller, ref nodes.Ref, cmd *nodes.
 	outcome := "done"
 	if err != nil {
 		outcome = reason(err)
+	}
+	if kind := nodes.KindOf(err); err == nil || kind != nodes.Forbidden && kind != nodes.NotFound {
+		action := "command"
+		if op == "query" {
+			action = op
+		}
+		c.noteOutcome(who, action, ref, command, "", strings.Join(what, " "), outcome)
+	}
+	if c.Log == nil {
+		return
 	}
 	c.Log.Info(op, "caller", who.String(), "node", clip(ref.String()), "command", clip(command),
 		"params", strings.Join(what, " "), "outcome", outcome, "took", time.Since(began).Round(time.Millisecond))

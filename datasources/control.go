@@ -29,7 +29,11 @@ func (c *Catalog) Controls(who nodes.Caller, ref nodes.Ref) ([]nodes.Param, erro
 // Invalid with Fields by parameter name for the first node that is wrong. At the
 // first outcome that is not good writing stops, and the rest is skipped.
 func (c *Catalog) Set(ctx context.Context, who nodes.Caller, list []nodes.Assignment) (out []nodes.Outcome, err error) {
-	defer func() { c.logSet(who, list, out, err) }()
+	before := c.present(who, list)
+	defer func() {
+		c.logSet(who, list, out, err)
+		c.auditSet(who, list, before, out, err)
+	}()
 	parts, err := c.runs(who, list)
 	if err != nil {
 		return nil, err
@@ -133,8 +137,11 @@ func (c *Catalog) loggable(who nodes.Caller, a *nodes.Assignment) string {
 			return clip(a.Value.String())
 		}
 	}
-	return "…"
+	return hidden
 }
+
+// hidden stands for what may be a secret.
+const hidden = "…"
 
 // reason is an error for the log. Messages about parameters may quote a secret:
 // only the names of these are told.

@@ -96,15 +96,33 @@ func (c *Catalog) Edit(ctx context.Context, who nodes.Caller, refs []nodes.Ref, 
 	case len(list) > 1 && (e.ID != "" || e.Name != ""):
 		return nil, nodes.Errorf(nodes.Invalid, op, refs[0], "several nodes cannot have the same id or name")
 	}
+	before := make([]nodes.Spec, len(list))
+	for i, one := range list {
+		before[i], _ = t.Spec(one.Node)
+	}
 	if err := t.Edit(ctx, list...); err != nil {
+		for _, ref := range refs {
+			c.note(who, "edit", ref, "", "", "", err)
+		}
 		return nil, err
 	}
 	out := make([]nodes.Info, 0, len(list))
-	for _, one := range list {
+	for i, one := range list {
 		id := one.Node
 		if one.ID != "" {
 			id = one.ID
 		}
+		old := before[i]
+		now, _ := t.Spec(id)
+		typ, _ := t.Type(now.Type)
+		ref := nodes.Ref{Source: t.ID(), ID: id}
+		if old.ID != id {
+			c.note(who, "edit", ref, "NodeId", old.ID, id, nil)
+		}
+		if now.ID != "" && old.Name != now.Name {
+			c.note(who, "edit", ref, "Name", old.Name, now.Name, nil)
+		}
+		c.auditEdit(who, ref, &typ, old.Params, now.Params)
 		if info, ok := t.Info(id, nodes.Detail{Properties: true, Messages: true}); ok {
 			out = append(out, c.seen(who, info))
 		}
@@ -137,7 +155,15 @@ func (c *Catalog) Move(ctx context.Context, who nodes.Caller, down bool, refs []
 		byTree[t] = append(byTree[t], ref.ID)
 	}
 	for _, t := range order {
-		if err := t.Move(ctx, down, byTree[t]...); err != nil {
+		err := t.Move(ctx, down, byTree[t]...)
+		direction := "up"
+		if down {
+			direction = "down"
+		}
+		for _, id := range byTree[t] {
+			c.note(who, "move", nodes.Ref{Source: t.ID(), ID: id}, direction, "", "", err)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -83,6 +83,7 @@ func (c *Catalog) Sniff(who nodes.Caller, ref nodes.Ref, expires time.Time) (*sn
 	if tap == nil {
 		return nil, nodes.Errorf(nodes.Unreachable, "listen to", ref, "the device is not open yet; its message says why")
 	}
+	c.note(who, "listen", ref, "until "+expires.UTC().Format(time.RFC3339), "", "", nil)
 	accept := func(node string) bool {
 		if !c.May(who, nodes.See|nodes.Listen, ref) {
 			return false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -93,6 +94,10 @@ func (c *client) enter(bindID string) {
 	b = append(wire.AppendText(b, c.full), "</jid></bind></iq>"...)
 	if c.s.social.enter(c.s, c, b) {
 		c.log.Info("client logged in", "address", c.sock.RemoteAddr().String())
+		if c.s.login != nil {
+			account, _, _ := strings.Cut(c.full, "@")
+			c.s.login(account, c.sock.RemoteAddr().String(), nil)
+		}
 		return
 	}
 	b = wire.AppendAttr([]byte("<iq"), "id", bindID)

@@ -19,6 +19,8 @@ import (
 	"mellium.im/xmpp/jid"
 )
 
+var errWrongPassword = errors.New("wrong name or password")
+
 const (
 	nsClient  = "jabber:client"
 	nsTLS     = "urn:ietf:params:xml:ns:xmpp-tls"
@@ -327,6 +329,9 @@ func (n *negotiation) scram(e *wire.Element) (failure string, err error) {
 	last, right := x.finish(final)
 	switch {
 	case !right || !known:
+		if n.s.login != nil {
+			n.s.login(name, n.from, errWrongPassword)
+		}
 		if count := n.s.guard.fail(address, account); count&(count-1) == 0 {
 			n.s.log.Warn("login refused: wrong name or password", "account", name, "address", n.from, "failed", count)
 		}

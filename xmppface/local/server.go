@@ -27,6 +27,10 @@ type Config struct {
 	Name, Version string
 	Limits        Limits
 	Log           *slog.Logger // slog.Default() when nil
+	// Login is told of each login and of each that is refused (with the reason), with the
+	// account's name as it was given and the address it came from. It must be quick;
+	// nil: nobody is told.
+	Login func(account, address string, err error)
 }
 
 // Limits of a server. Zero values are replaced by what is said.
@@ -74,6 +78,7 @@ type Server struct {
 	version     string
 	listen      string
 	limits      Limits
+	login       func(account, address string, err error)
 	accounts    Accounts
 	tls         *tls.Config
 	secret      []byte // for what unknown accounts are told
@@ -124,6 +129,7 @@ func New(c Config) (*Server, error) {
 		secret:      mac(private, "accounts that do not exist"),
 		fingerprint: fingerprint,
 		log:         c.Log.With("server", c.Domain),
+		login:       c.Login,
 		guard:       newGuard(c.Limits.Waiting, c.Limits.WaitingFromOne),
 	}
 	s.table.init()

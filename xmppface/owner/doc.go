@@ -14,4 +14,5 @@
 //	<restore file='…'/>                  -> empty; in place after the next start
 //	<status/>                            -> <status><item name='…' value='…'/>…</status>
 //	<explain jid='…' way='xmpp' id='…'/> -> <explain><item name='…' value='…'/>…</explain>
+//	<audit after='7' since='…' jid='…' node='…'/> -> <audit><record number='8' …/>…</audit>
 package owner

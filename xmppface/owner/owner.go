@@ -43,6 +43,8 @@ type Backend interface {
 	Restore(ctx context.Context, c nodes.Caller, file string) error
 	// Status tells how the hub is.
 	Status(c nodes.Caller) ([]nodes.Property, error)
+	// Audit returns records of the audit.
+	Audit(c nodes.Caller, q nodes.AuditQuery) ([]nodes.Record, error)
 	// Explain tells what somebody may do with a node, and why: a line for each rule.
 	Explain(c, who nodes.Caller, ref nodes.Ref) ([]nodes.Property, error)
 }
@@ -128,6 +130,8 @@ func (s *Server) handle(ctx context.Context, rq *ext.Request) ([]byte, error) {
 			return nil, err
 		}
 		return appendItems("status", list), nil
+	case "audit":
+		return s.audit(rq)
 	case "explain":
 		who := nodes.Caller{JID: p.Attr("jid"), Way: nodes.Way(p.Attr("way"))}
 		list, err := s.backend.Explain(rq.Caller, who, nodes.Ref{Source: p.Attr("src"), Partition: p.Attr("pt"), ID: p.Attr("id")}.Resolved())

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/xmppface/ext"
@@ -50,6 +51,14 @@ func (h *hub) Restore(context.Context, nodes.Caller, string) error { return h.er
 func (h *hub) Admit(nodes.Caller) bool                             { return !h.stranger }
 func (h *hub) Status(nodes.Caller) ([]nodes.Property, error) {
 	return []nodes.Property{{Name: "nodes", Value: nodes.Int32(3)}}, nil
+}
+
+func (h *hub) Audit(_ nodes.Caller, q nodes.AuditQuery) (out []nodes.Record, _ error) {
+	for n := q.After + 1; n <= 250 && len(out) < q.Most; n++ {
+		out = append(out, nodes.Record{Number: n, Time: time.Unix(int64(n), 0).UTC(), JID: "a<b@c/x" + q.JID, Way: nodes.WayLocal, Action: "set",
+			Ref: nodes.In("x&y" + q.Node), What: "p", Before: "1", After: "\"2\"", Outcome: "done"})
+	}
+	return out, nil
 }
 
 func (h *hub) Explain(_, who nodes.Caller, ref nodes.Ref) ([]nodes.Property, error) {
@@ -167,6 +176,23 @@ func TestStatusAndBackup(t *testing.T) {
 	list, err := c.Status(t.Context())
 	if err != nil || len(list) != 1 || list[0].Name != "nodes" || list[0].Value.Text() != "3" {
 		t.Errorf("status: %v, %v", list, err)
+	}
+	var records []nodes.Record
+	if err := c.Audit(t.Context(), nodes.AuditQuery{JID: "j", Node: "n", After: 10}, func(r nodes.Record) bool { records = append(records, r); return true }); err != nil {
+		t.Fatal(err)
+	}
+	want := nodes.Record{Number: 250, Time: time.Unix(250, 0).UTC(), JID: "a<b@c/xj", Way: nodes.WayLocal, Action: "set",
+		Ref: nodes.In("x&yn"), What: "p", Before: "1", After: "\"2\"", Outcome: "done"}
+	if len(records) != 240 || records[239] != want {
+		t.Errorf("audit: %d records, the last %+v, want %+v", len(records), records[len(records)-1], want)
+	}
+	if err := c.Audit(t.Context(), nodes.AuditQuery{Most: 7}, func(r nodes.Record) bool { records = append(records, r); return true }); err != nil || len(records) != 247 {
+		t.Errorf("audit: %d records, %v", len(records), err)
+	}
+	for _, wrong := range []string{"after='x'", "since='yesterday'"} {
+		if _, err := c.Link.Ask(t.Context(), c.To, "get", []byte("<audit xmlns='"+NS+"' "+wrong+"/>")); err == nil {
+			t.Errorf("%s was served", wrong)
+		}
 	}
 	list, err = c.Explain(t.Context(), nodes.Caller{JID: "a<b@c", Way: nodes.WayLocal}, nodes.In("x"))
 	if err != nil || len(list) != 2 || list[0].Value.Text() != "see|read" || list[1].Name != "a<b@c (local)" || list[1].Value.Text() != "MeteringTopology:x" {

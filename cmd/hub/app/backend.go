@@ -79,6 +79,7 @@ func (h *hub) Import(ctx context.Context, c nodes.Caller, name string, doc []byt
 	if err == nil {
 		h.log.Info("tree imported", "by", c.String(), "file", name, "nodes", n)
 	}
+	h.noteOwner(c, "import", fmt.Sprintf("%s, %d nodes", name, n), err)
 	return n, err
 }
 
@@ -91,6 +92,7 @@ func (h *hub) Backup(ctx context.Context, c nodes.Caller, file string) (string, 
 	if err == nil {
 		h.log.Info("backup made", "by", c.String(), "file", path)
 	}
+	h.noteOwner(c, "backup", path, err)
 	return path, err
 }
 
@@ -102,7 +104,9 @@ func (h *hub) Restore(_ context.Context, c nodes.Caller, file string) error {
 	if file == "" {
 		return errors.New("name the backup to restore")
 	}
-	if err := h.db.Stage(file); err != nil {
+	err := h.db.Stage(file)
+	h.noteOwner(c, "restore", file, err)
+	if err != nil {
 		return err
 	}
 	h.log.Info("backup staged for the next start", "by", c.String(), "file", file)

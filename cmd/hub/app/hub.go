@@ -41,6 +41,8 @@ type hub struct {
 	local  *local.Server
 	faces  map[nodes.Way]*xmppface.Face
 	owner  *credential
+	audit  *audit
+	logins logins
 	began  time.Time
 }
 
@@ -91,12 +93,13 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 	}
 	s.start("storage", h.db.Run)
 	s.start("tree", h.tree.Run)
+	h.audit = openAudit(h.db.Shelf("audit"), h.log)
 	hubPassword, err := h.openLocal(ctx)
 	if err != nil {
 		return err
 	}
 	h.cat = datasources.New(h.access, h.set.Tap, h.tree)
-	h.cat.Log = h.log
+	h.cat.Log, h.cat.Audit = h.log, h.audit.add
 	extensions := xmppface.Extensions(
 		xmppface.Program{Name: "hub", Product: "hub", Version: release(), OS: runtime.GOOS},
 		xmppface.Backends{Catalog: h.cat, Owner: h, Log: h.log})
@@ -149,7 +152,7 @@ func (h *hub) openLocal(ctx context.Context) (hubPassword string, err error) {
 	}
 	h.access = datasources.NewAccess(h.rules(h.cfg)...)
 	h.local, err = local.New(local.Config{Domain: string(domain), Certificate: certificate, Accounts: accounts, Rosters: accounts,
-		Listen: h.cfg.Local.Listen, Name: "hub", Version: release(), Log: h.log})
+		Listen: h.cfg.Local.Listen, Name: "hub", Version: release(), Log: h.log, Login: h.noteLogin})
 	if err != nil {
 		return "", err
 	}

@@ -77,6 +77,7 @@ type grammar struct {
 	Backup   backupCmd   `cmd:"" help:"Make a backup." group:"owner"`
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup." group:"owner"`
 	Access   accessCmd   `cmd:"" help:"Tell who may do what." group:"owner"`
+	Audit    auditCmd    `cmd:"" help:"List who did what." group:"owner"`
 	Status   statusCmd   `cmd:"" help:"Tell how the hub is." group:"owner"`
 	Profile  profileCmd  `cmd:"" help:"Look after the profiles: hubs that --profile names." group:"client"`
 	Version  versionCmd  `cmd:"" help:"Print the version." group:"run"`
