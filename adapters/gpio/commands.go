@@ -1,6 +1,7 @@
 package gpio
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -218,7 +219,7 @@ func (d *device) chipReading(now time.Time) nodes.Reading {
 	if d.info.Label != "" {
 		r.Fields = append(r.Fields, field("label", nodes.String(d.info.Label)))
 	}
-	others := nodes.Field{Name: "used by others", Value: nodes.String(d.others), Time: now, Category: nodes.Status}
+	others := nodes.Field{Name: "used by others", Value: nodes.String(cmp.Or(d.others, "nobody")), Time: now, Category: nodes.Status}
 	r.Fields = append(r.Fields, others)
 	return r
 }
