@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -273,6 +274,7 @@ type watchCmd struct {
 	Interval time.Duration `help:"Ask for values this often; 0: as they are polled anyway." default:"0s" placeholder:"1s"`
 	N        int           `help:"End after this many changes; 0: never." short:"n"`
 	Category []string      `short:"k" help:"Only fields of this category, as for read; when left out: all but status."`
+	Lines    bool          `help:"Print a line for each change, also on a terminal, where else a table is kept current." short:"l"`
 }
 
 // unlessAsked are the categories that watch shows when none is named: what a device
@@ -302,10 +304,14 @@ func (c *watchCmd) Run(p *program) error {
 		if len(refs) == 0 {
 			return fmt.Errorf("there is nothing to watch: no node is readable")
 		}
+		what := events.Subscription{Refs: refs, MinInterval: c.Interval, Categories: wanted}
+		if isTerminal(p.out) && !c.Lines && !p.options.JSON && c.N == 0 && os.Getenv("TERM") != "dumb" {
+			return p.live(ctx, s, what)
+		}
 		if !p.options.JSON {
 			fmt.Fprintf(p.err, "waiting for changes of %d nodes; Ctrl-C ends it\n", len(refs))
 		}
-		return p.watch(ctx, s, events.Subscription{Refs: refs, MinInterval: c.Interval, Categories: wanted}, c.N)
+		return p.watch(ctx, s, what, c.N)
 	})
 }
 
@@ -315,24 +321,33 @@ type change struct {
 	reading nodes.Reading
 }
 
-// watch prints changes until ctx ends, the hub is gone, or n were printed (0: no
-// limit). Values that are there are no changes.
-func (p *program) watch(ctx context.Context, s *client, what events.Subscription, n int) error {
-	changes := make(chan change, 1024)
-	stop, err := s.changes.Subscribe(ctx, what, func(ref nodes.Ref, r nodes.Reading) {
+// follow subscribes to changes. The caller must call stop, which ends it.
+func (s *client) follow(ctx context.Context, what events.Subscription) (changes <-chan change, stop func(), err error) {
+	list := make(chan change, 1024)
+	end, err := s.changes.Subscribe(ctx, what, func(ref nodes.Ref, r nodes.Reading) {
 		select {
-		case changes <- change{ref, r}:
+		case list <- change{ref, r}:
 		default: // the terminal is slower than the plant: newer values will come
 		}
 	})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer func() {
+	return list, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		stop(ctx) // the hub ends it anyway when we are gone
-	}()
+		end(ctx) // the hub ends it anyway when we are gone
+	}, nil
+}
+
+// watch prints changes until ctx ends, the hub is gone, or n were printed (0: no
+// limit). Values that are there are no changes.
+func (p *program) watch(ctx context.Context, s *client, what events.Subscription, n int) error {
+	changes, stop, err := s.follow(ctx, what)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	for printed := 0; ; {
 		select {
 		case <-ctx.Done():

@@ -18,8 +18,8 @@ func isTerminal(f any) bool {
 	if !ok || file.Name() == os.DevNull {
 		return false
 	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // errDeclined is that a person said no.
@@ -84,6 +84,7 @@ func quietTerminal(f *os.File, flags uint32) (restore func()) {
 	}
 	quiet := *before
 	quiet.Lflag &^= flags
+	quiet.Cc[unix.VSUSP] = 0 // not to be left half-way by Ctrl-Z
 	if err := unix.IoctlSetTermios(fd, unix.TCSETSF, &quiet); err != nil {
 		return func() {}
 	}
