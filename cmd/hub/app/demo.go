@@ -10,7 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/fieldhub/hub/adapters"
+	"github.com/fieldhub/hub/adapters/gpio"
+	"github.com/fieldhub/hub/adapters/gpio/gpiotest"
 	"github.com/fieldhub/hub/adapters/modbus/modbustest"
 	"github.com/fieldhub/hub/cmd/hub/app/config"
 	"github.com/fieldhub/hub/nodes"
@@ -44,23 +48,41 @@ func (c *demoCmd) Run(p *program) error {
 	if err != nil {
 		fmt.Fprintf(p.err, "hub: the demo has no serial line: %v\n", err)
 	}
+	cabinet := gpiotest.NewCabinet()
 	s := newStages(p.ctx)
 	s.start("plant", plant.Run)
-	err = c.hub(p, dir, filepath.Join(shared, ownerFile), plant.Addr(), line)
+	s.start("cabinet", cabinet.Run)
+	err = c.hub(p, dir, filepath.Join(shared, ownerFile), plant.Addr(), line, cabinet)
 	return errors.Join(err, s.stop())
 }
 
-func (c *demoCmd) hub(p *program, dir, file, plant, line string) error {
+// withCabinet puts an adapter for simulated pins in place of the one for those of this
+// machine, if that is among them.
+func withCabinet(list []adapters.Factory, cabinet *gpiotest.Cabinet) (out []adapters.Factory, pins bool) {
+	for _, f := range list {
+		if on := gpio.FactoryOn(cabinet.Board); f.Name == on.Name {
+			f, pins = on, true
+		}
+		out = append(out, f)
+	}
+	return out, pins
+}
+
+func (c *demoCmd) hub(p *program, dir, file, plant, line string, cabinet *gpiotest.Cabinet) error {
 	cfg := &config.Config{Data: dir, Local: config.Local{Listen: "127.0.0.1:0"}}
 	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
 	shown := make(chan error, 1)
 	showing := false
-	err := runHub(ctx, cfg, log, p.factory, func(h *hub) (func(), error) {
+	factories, pins := withCabinet(p.factory, cabinet)
+	err := runHub(ctx, cfg, log, factories, func(h *hub) (func(), error) {
 		tree, where := modbustest.PlantTree(plant), plant
 		if line != "" {
 			tree, where = append(tree, modbustest.LineTree(line)...), plant+" and on the serial line "+line
+		}
+		if pins {
+			tree = append(tree, gpiotest.CabinetTree()...)
 		}
 		if err := h.tree.Import(ctx, tree); err != nil {
 			return nil, err
@@ -128,6 +150,6 @@ func (c *demoCmd) show(p *program) error {
 			<-ctx.Done()
 			return nil
 		}
-		return p.watch(ctx, s, events.Subscription{Refs: devices(ctx, s, roots), Categories: unlessAsked}, 0)
+		return p.watch(ctx, s, events.Subscription{Refs: devices(ctx, s, roots), Categories: unlessAsked, MinInterval: time.Second}, 0) // pins move faster than one reads
 	})
 }
