@@ -234,7 +234,9 @@ func TestChip(t *testing.T) {
 	twin := b.Add("expander", 2)
 	d.Update(nodes.Change{Put: []*nodes.Node{chipNode(t, "none")}}) // another configuration: looked for again
 	d.Update(nodes.Change{Put: []*nodes.Node{chipNode(t, "expander")}})
-	waitMessage(t, d, "io", EventChip, "/dev/gpiochip1 and /dev/gpiochip2 both have the label expander")
+	d.Host.Wait(t, soon, "that the label is not enough", func() bool {
+		return strings.Contains(message(d.Host, "io", EventChip), "/dev/gpiochip1 and /dev/gpiochip2 both have the label expander")
+	})
 	b.Pull(twin)
 	waitCleared(t, d, "io", EventChip)
 }

@@ -59,7 +59,7 @@ func (d *device) interlocked(p *pin, other string) {
 
 // began begins with an output whose line was requested with a value.
 func (d *device) began(p *pin, on bool, now time.Time) {
-	p.output = output{begun: true, value: on, since: now}
+	p.output = output{begun: true, value: on, since: time.Now()} // not before it was so
 	p.at = now.Round(0)
 	if on {
 		d.locks.release(p.id, p.out.group) // one it had before
@@ -134,7 +134,11 @@ func (d *device) set(s nodes.Setting) nodes.Outcome {
 	before := p.output.sequence
 	p.output.sequence = nil
 	if err := d.switchTo(p, on, now); err != nil {
-		p.output.sequence = before // a pulse that may not be cut short ends as it should
+		if p.output.value != on {
+			p.output.sequence = before // a pulse that may not be cut short ends as it should
+		} else {
+			d.renew(p, now) // it was set, but shows otherwise
+		}
 		return nodes.Outcome{State: nodes.WriteRefused, Time: now, Err: err}
 	}
 	d.renew(p, now)
@@ -184,7 +188,7 @@ func (d *device) drive(p *pin, on bool, now time.Time) *nodes.Error {
 		return nodes.Errorf(nodes.Unreachable, "set", nodes.In(p.id), p.place+" cannot be set: "+reason(err))
 	}
 	if on != o.value {
-		o.value, o.since = on, now
+		o.value, o.since = on, time.Now()
 	}
 	if !on && o.sequence == nil {
 		d.locks.release(p.id, "")
@@ -278,12 +282,24 @@ func (d *device) toggle(p *pin, s *sequence, now time.Time) {
 		s.left--
 	}
 	if err := d.drive(p, on, now); err != nil {
-		p.output.sequence = nil
 		d.log.Warn("pulses ended early", "node", p.id, "error", err)
+		p.output.sequence = nil
+		d.giveUp(p, now)
 		return
 	}
-	if s.next = s.next.Add(span); s.next.Before(now) {
-		s.next = now.Add(span) // a pulse that began late is not shortened
+	s.next = p.output.since.Add(span) // what began late is not shortened
+}
+
+// giveUp sets an output off whose pulse failed: it may be on, though it does not
+// show it.
+func (d *device) giveUp(p *pin, now time.Time) {
+	if p.output.value {
+		p.output.sequence = nil
+		if err := d.drive(p, false, now); err != nil {
+			d.log.Warn("an output cannot be set off", "node", p.id, "error", err)
+		}
+	} else if p.output.sequence == nil {
+		d.locks.release(p.id, "")
 	}
 }
 
@@ -314,15 +330,14 @@ func (d *device) pulses(node string, s sequence) error {
 	case p.output.value:
 		return no(nodes.Conflict, p.place+" is in the middle of a pulse: try again afterwards, or set it off first")
 	}
-	s.next = now.Add(s.on)
+	before := p.output.sequence
 	p.output.sequence = &s
 	if err := d.switchTo(p, true, now); err != nil {
-		p.output.sequence = nil
-		if err.Kind != nodes.Unreachable && p.output.value {
-			d.makeSafe(p, now)
-		}
+		p.output.sequence = before
+		d.giveUp(p, now)
 		return err
 	}
+	s.next = p.output.since.Add(s.on)
 	d.host.Clear(p.id, EventLease, EventInterlock)
 	d.renew(p, now)
 	d.poke()

@@ -203,7 +203,7 @@ func TestPulses(t *testing.T) {
 	t.Parallel()
 	b := gpiotest.NewBoard()
 	c := b.Add("sim", 4)
-	d := start(t, b, chipNode(t, "sim", outputNode("bell", "0"), outputNode("slow", "1", "MinOn", time.Minute), outputNode("fixed", "2", "Writable", false)))
+	d := start(t, b, chipNode(t, "sim", outputNode("bell", "0"), outputNode("slow", "1", "MinOn", time.Minute), outputNode("fixed", "2", "Writable", false), outputNode("stuck", "3")))
 	waitFor(t, d, "io/fixed", "fixed", "false")
 	if err := d.Execute(soon, "io/bell", "Pulse", params("Length", 50*time.Millisecond)); err != nil {
 		t.Fatal(err)
@@ -248,6 +248,14 @@ func TestPulses(t *testing.T) {
 		if err := d.Execute(soon, tt.node, tt.command, tt.params); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q", tt.node, err, tt.want)
 		}
+	}
+	// A pulse that does not show leaves nothing on.
+	c.Stick(3, false)
+	if err := d.Execute(soon, "io/stuck", "Pulse", params("Length", time.Hour)); err == nil || !strings.Contains(err.Error(), "shows off") {
+		t.Errorf("a pulse of a line that is stuck: %v", err)
+	}
+	if w := c.Writes(3); w[len(w)-1].Level {
+		t.Error("it is left on")
 	}
 	if err := d.Execute(soon, "io/slow", "Pulse", params("Length", time.Hour)); err != nil {
 		t.Error(err)
