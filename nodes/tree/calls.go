@@ -215,10 +215,16 @@ func (s *session) execute(ctx context.Context, node, command string, p nodes.Par
 		return c.err
 	case s.isOver() && errors.Is(result, context.Canceled):
 		return fmt.Errorf("%w; the command was not finished", errStopped)
-	case ctx.Err() != nil && errors.Is(result, ctx.Err()):
-		return fmt.Errorf("given up before the command was finished: %w", result)
+	case ctx.Err() != nil && gaveUp(ctx, result):
+		return fmt.Errorf("given up before the command was finished: %w", ctx.Err())
 	}
 	return result
+}
+
+// gaveUp tells whether a device ended because ctx did. It may see the end of ctx as a
+// cancelled context, whatever ended it.
+func gaveUp(ctx context.Context, result error) bool {
+	return errors.Is(result, ctx.Err()) || errors.Is(result, context.Canceled)
 }
 
 // offer is a finding on its way to whoever asked.
