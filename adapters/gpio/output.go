@@ -190,9 +190,6 @@ func (d *device) drive(p *pin, on bool, now time.Time) *nodes.Error {
 	if on != o.value {
 		o.value, o.since = on, time.Now()
 	}
-	if !on && o.sequence == nil {
-		d.locks.release(p.id, "")
-	}
 	p.at = now.Round(0)
 	d.tap.Note(snifferTx, p.id, p.place+" "+onOff(on))
 	level, err := p.line.Get()
@@ -205,6 +202,9 @@ func (d *device) drive(p *pin, on bool, now time.Time) *nodes.Error {
 		text := fmt.Sprintf("%s was set %s, but shows %s: look for a short circuit, or something else that drives it", p.place, onOff(on), onOff(level))
 		d.host.Fault(p.id, nodes.Message{Severity: nodes.SeverityError, EventID: EventReadBack, Text: text})
 		return nodes.Errorf(nodes.NotAcceptable, "set", nodes.In(p.id), text)
+	}
+	if !on && o.sequence == nil { // not before it shows: what is stuck on keeps its group
+		d.locks.release(p.id, "")
 	}
 	d.host.Clear(p.id, EventReadBack)
 	return nil

@@ -163,6 +163,15 @@ func TestInterlock(t *testing.T) {
 	refused(t, turn(t, d, "down", true), "io/up")
 	good(t, turn(t, d, "up", false)) // ends it
 	good(t, turn(t, d, "down", true))
+	// What is stuck on keeps its group.
+	c.Stick(1, true)
+	refused(t, turn(t, d, "down", false), "was set off, but shows on")
+	refused(t, turn(t, d, "up", true), "io/down")
+	c.Free(1)
+	good(t, turn(t, d, "down", false))
+	good(t, turn(t, d, "up", true))
+	good(t, turn(t, d, "up", false))
+	good(t, turn(t, d, "down", true))
 	// A change of group.
 	joins := chipNode(t, "sim", outputNode("a", "2", "Interlock", "blind", "Initial", "on"))
 	d.Update(nodes.Change{Put: joins.Children})

@@ -87,6 +87,13 @@ func (c *Chip) Stick(offset int, high bool) {
 	l.change(func() { l.stuck, l.stuckAt = true, high })
 }
 
+// Free ends what Stick began.
+func (c *Chip) Free(offset int) {
+	l, unlock := c.at(offset)
+	defer unlock()
+	l.change(func() { l.stuck = false })
+}
+
 // Drive drives a line from outside.
 func (c *Chip) Drive(offset int, high bool) {
 	l, unlock := c.at(offset)
