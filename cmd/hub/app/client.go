@@ -289,24 +289,39 @@ func (p *program) until(f func(context.Context, *client) error) error {
 // find returns the reference of a node that a person names by its id or by a path
 // of names below the root.
 func (c *client) find(ctx context.Context, name string) (nodes.Ref, error) {
+	ref, missing, err := c.look(ctx, name)
+	if err == nil && missing != nil {
+		err = c.unknown(ctx, name, missing.part, missing.siblings)
+	}
+	return ref, err
+}
+
+// astray is where a path leads nowhere.
+type astray struct {
+	part     string // of the path, that no sibling is called
+	siblings []nodes.Info
+}
+
+// look finds a node as [client.find] does; astray tells that there is none.
+func (c *client) look(ctx context.Context, name string) (nodes.Ref, *astray, error) {
 	ref := nodes.In(name)
 	_, err := c.nodes.Node(ctx, ref, nodes.Detail{})
 	if err == nil || nodes.KindOf(err) != nodes.NotFound {
-		return ref, err
+		return ref, nil, err
 	}
 	at := nodes.In(nodes.RootID)
 	for _, part := range strings.Split(strings.Trim(name, "/"), "/") {
 		list, err := c.nodes.Children(ctx, at, nodes.Detail{})
 		if err != nil {
-			return ref, err
+			return ref, nil, err
 		}
 		i := slices.IndexFunc(list, func(i nodes.Info) bool { return strings.EqualFold(i.Name, part) })
 		if i < 0 {
-			return ref, c.unknown(ctx, name, part, list)
+			return ref, &astray{part, list}, nil
 		}
 		at = list[i].Ref
 	}
-	return at, nil
+	return at, nil, nil
 }
 
 // unknown says that there is no such node, and which ones the person may have

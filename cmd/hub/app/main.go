@@ -40,6 +40,7 @@ type program struct {
 	out, err io.Writer
 	factory  []adapters.Factory
 	options  *options
+	model    *kong.Node // of the command line
 }
 
 // options stand before or behind any command.
@@ -81,6 +82,9 @@ type grammar struct {
 	Status   statusCmd   `cmd:"" help:"Tell how the hub is." group:"owner"`
 	Profile  profileCmd  `cmd:"" help:"Look after the profiles: hubs that --profile names." group:"client"`
 	Version  versionCmd  `cmd:"" help:"Print the version." group:"run"`
+
+	Completion completionCmd `cmd:"" help:"Print the script that makes a shell complete commands, names of nodes and parameters." group:"run"`
+	Complete   completeCmd   `cmd:"" hidden:"" help:"Answer that script."`
 }
 
 // Main runs the program with these adapters and returns its exit code: 0 when it
@@ -129,7 +133,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, factories []ad
 		fmt.Fprintf(errs, "hub: %v\nRun \"hub --help\" for what there is.\n", err)
 		return exitUsage
 	}
-	p := &program{ctx: ctx, out: out, err: errs, factory: factories, options: &g.options}
+	p := &program{ctx: ctx, out: out, err: errs, factory: factories, options: &g.options, model: parser.Model.Node}
 	err = k.Run(p)
 	var usage usageError
 	var doubt notGood

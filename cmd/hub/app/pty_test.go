@@ -32,6 +32,26 @@ type terminal struct {
 // of the test.
 func onTerminal(t *testing.T, width, height int, env []string, args ...string) *terminal {
 	t.Helper()
+	return startOnTerminal(t, width, height, append([]string{"NO_COLOR=", "HUB_DATA=", "HUB_OWNER=", "GORACE=" + quickExit}, env...), linked(t), args...)
+}
+
+// linked is the path of the program.
+func linked(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub := filepath.Join(t.TempDir(), "hub")
+	if err := os.Symlink(exe, hub); err != nil {
+		t.Fatal(err)
+	}
+	return hub
+}
+
+// startOnTerminal starts any program on a terminal.
+func startOnTerminal(t *testing.T, width, height int, env []string, name string, args ...string) *terminal {
+	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Skipf("no pseudo-terminal: %v", err)
@@ -50,17 +70,8 @@ func onTerminal(t *testing.T, width, height int, env []string, args ...string) *
 	x := &terminal{master: master, slave: slave}
 	x.resize(t, width, height)
 	x.before = x.settings(t)
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	hub := filepath.Join(t.TempDir(), "hub")
-	if err := os.Symlink(exe, hub); err != nil {
-		t.Fatal(err)
-	}
-	x.Cmd = exec.Command(hub, args...)
-	x.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=", "HUB_DATA=", "HUB_OWNER=", "GORACE="+quickExit)
-	x.Env = append(x.Env, env...)
+	x.Cmd = exec.Command(name, args...)
+	x.Env = append(append(os.Environ(), "TERM=xterm"), env...)
 	x.Stdin, x.Stdout, x.Stderr = slave, slave, slave
 	x.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := x.Start(); err != nil {
