@@ -173,8 +173,7 @@ func (h *hub) openFaces(s *stages, hubPassword string, extensions []ext.Extensio
 	if err != nil || h.cfg.XMPP == nil {
 		return err
 	}
-	x := h.cfg.XMPP
-	return h.openFace(s, xmppface.Account{JID: x.JID, Password: x.Password, Server: x.Server, CAFile: x.CAFile, Way: nodes.WayBroker}, extensions)
+	return h.openFace(s, account(h.cfg.XMPP), extensions)
 }
 
 func (h *hub) openFace(s *stages, a xmppface.Account, extensions []ext.Extension) error {

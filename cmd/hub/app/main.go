@@ -60,6 +60,7 @@ type grammar struct {
 	options
 	Demo     demoCmd     `cmd:"" help:"Run a simulated plant, a local XMPP server and a hub between them, with nothing to set up." group:"run"`
 	Run      runCmd      `cmd:"" help:"Run the daemon." group:"run"`
+	Init     initCmd     `cmd:"" help:"Ask what an installer can answer, try the account, and write a configuration." group:"run"`
 	Check    checkCmd    `cmd:"" help:"Check a configuration." group:"run"`
 	Ls       lsCmd       `cmd:"" help:"List nodes." group:"client"`
 	Show     showCmd     `cmd:"" help:"Show a node with its parameters and messages." group:"client"`

@@ -98,6 +98,7 @@ func watchdog(ctx context.Context, alive func()) error {
 
 type checkCmd struct {
 	File   string `arg:"" optional:"" help:"Configuration file."`
+	Online bool   `help:"Also log in at the broker, and say why when that fails."`
 	Config string `help:"Configuration file." short:"c" default:"/etc/hub/hub.yaml" placeholder:"FILE"`
 }
 
@@ -111,6 +112,19 @@ func (c *checkCmd) Run(p *program) error {
 		return err
 	}
 	fmt.Fprintf(p.out, "%s is good: %s\n", file, cfg)
+	if !c.Online {
+		return nil
+	}
+	if cfg.XMPP == nil {
+		return errors.New("there is no account on a broker to try: write it below xmpp")
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	jid, err := online(ctx, cfg.XMPP)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "logged in as %s\n", jid)
 	return nil
 }
 
