@@ -590,6 +590,7 @@ func TestHangingOpen(t *testing.T) {
 			return nil
 		}}
 		tr := plantOf(t, o, "A", "B")
+		time.Sleep(openTime) // the other one may come after it
 		synctest.Wait()
 		begin := time.Now()
 		for i := range 5 {
