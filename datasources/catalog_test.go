@@ -326,10 +326,10 @@ func TestForms(t *testing.T) {
 		}
 	}
 	f, err := c.NewForm(who, nodes.In("Root"), "line")
-	if err != nil || len(f.Params) != 4 || f.Params[0].ID != "NodeId" || f.Params[1].ID != "Name" {
+	if err != nil || len(f.Params) != 5 || f.Params[0].ID != "NodeId" || f.Params[1].ID != "Name" {
 		t.Errorf("NewForm: %+v, %v", f, err)
 	}
-	if got := fmt.Sprint(f.Values); got != "map[Port:7]" {
+	if got := fmt.Sprint(f.Values); got != "map[Disabled:false Port:7]" {
 		t.Errorf("values %s: only defaults that are no secrets", got)
 	}
 	for typ, want := range map[string]nodes.ErrorKind{"unit": nodes.NotAcceptable, "node": nodes.NotAcceptable, "root": nodes.NotAcceptable, "": nodes.NotFound, "unheard of": nodes.NotFound} {

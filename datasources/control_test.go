@@ -122,7 +122,8 @@ func TestControls(t *testing.T) {
 func TestCommands(t *testing.T) {
 	c, _, _, _ := grow(t)
 	unit := nodes.Ref{ID: "L/U"}
-	for name, want := range map[string]string{"looker": "", "reader": "Identify", "operator": "", "installer": "Move Scan", "all": "Identify Move Scan"} {
+	const every = " ClearMessages LogMessage Enable Disable"
+	for name, want := range map[string]string{"looker": "", "reader": "Identify", "operator": "", "installer": "Move Scan" + every, "all": "Identify Move Scan" + every} {
 		who := person(name)
 		list, err := c.Commands(who, unit)
 		var got []string
@@ -167,7 +168,7 @@ func TestRunLog(t *testing.T) {
 		{"wrong", "Move", nodes.Params{"To": nodes.Int32(10), "Pni": nodes.String("1234")}, nodes.Invalid, "",
 			`msg=execute caller="installer@example.org (xmpp)" node=L/U command=Move params="To=10" outcome="wrong: Pni, To"`},
 		{"unknown", "Mvoe\n", nil, nodes.NotFound, "",
-			`msg=execute caller="installer@example.org (xmpp)" node=L/U command="Mvoe\n" params="" outcome="find command L/U: no command \"Mvoe\\n\"; there are Identify, Move, Scan"`},
+			`msg=execute caller="installer@example.org (xmpp)" node=L/U command="Mvoe\n" params="" outcome="find command L/U: no command \"Mvoe\\n\"; there are Identify, Move, Scan, ClearMessages, LogMessage, Enable, Disable"`},
 		{"query", "Scan", nil, 0, "", `msg=query caller="installer@example.org (xmpp)" node=L/U command=Scan params="" outcome=done`},
 	} {
 		var err error

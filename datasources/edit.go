@@ -20,11 +20,17 @@ func (c *Catalog) EditForm(who nodes.Caller, refs []nodes.Ref) (nodes.Form, erro
 		}
 		spec, _ := t.Spec(ref.ID)
 		typ, _ := t.Type(spec.Type)
-		values := spec.Params
+		value := func(p *nodes.Param) nodes.Value {
+			if v := spec.Params[p.ID]; !v.IsZero() {
+				return v
+			}
+			return p.Default
+		}
 		if i == 0 {
 			form = nodes.Form{Title: typ.Title, Params: typ.Params, Values: make(nodes.Params), Differ: make(map[string]bool)}
-			for _, p := range form.Params {
-				if v := values[p.ID]; !v.IsZero() && !p.Secret {
+			for i := range form.Params {
+				p := &form.Params[i]
+				if v := value(p); !v.IsZero() && !p.Secret {
 					form.Values[p.ID] = v
 				}
 			}
@@ -38,8 +44,8 @@ func (c *Catalog) EditForm(who nodes.Caller, refs []nodes.Ref) (nodes.Form, erro
 			continue
 		}
 		form.Params = common(form.Params, typ.Params)
-		for _, p := range form.Params {
-			if !p.Secret && form.Values[p.ID] != values[p.ID] {
+		for i := range form.Params {
+			if p := &form.Params[i]; !p.Secret && form.Values[p.ID] != value(p) {
 				form.Differ[p.ID] = true
 			}
 		}

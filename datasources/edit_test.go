@@ -24,17 +24,17 @@ func TestEditForm(t *testing.T) {
 		return out
 	}
 	f, err := c.EditForm(nodes.System, []nodes.Ref{one})
-	want := nodes.Params{"NodeId": nodes.String("L"), "Name": nodes.String("L"), "Port": nodes.Int32(7)}
-	if err != nil || !maps.Equal(f.Values, want) || !slices.Equal(ids(f), []string{"NodeId", "Name", "Port", "Key"}) {
+	want := nodes.Params{"NodeId": nodes.String("L"), "Name": nodes.String("L"), "Port": nodes.Int32(7), "Disabled": nodes.Bool(false)}
+	if err != nil || !maps.Equal(f.Values, want) || !slices.Equal(ids(f), []string{"NodeId", "Name", "Port", "Key", "Disabled"}) {
 		t.Errorf("one node: %v, %v, %v", f.Values, ids(f), err)
 	}
 	f, err = c.EditForm(nodes.System, []nodes.Ref{one, other.Ref})
-	if err != nil || len(f.Values) != 0 || !maps.Equal(f.Differ, map[string]bool{"Port": true}) || !slices.Equal(ids(f), []string{"Port", "Key"}) {
+	if err != nil || len(f.Values) != 1 || !maps.Equal(f.Differ, map[string]bool{"Port": true}) || !slices.Equal(ids(f), []string{"Port", "Key", "Disabled"}) {
 		t.Errorf("two nodes: %v, %v, %v, %v", f.Values, f.Differ, ids(f), err)
 	}
 	f, err = c.EditForm(nodes.System, []nodes.Ref{one, nodes.In("L/U")})
-	if err != nil || len(f.Params) != 0 {
-		t.Errorf("nothing in common: %v, %v", ids(f), err)
+	if err != nil || !slices.Equal(ids(f), []string{"Disabled"}) {
+		t.Errorf("little in common: %v, %v", ids(f), err)
 	}
 }
 

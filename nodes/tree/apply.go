@@ -10,9 +10,12 @@ import (
 
 // apply makes the tree what was just written, tells the devices, and publishes.
 func (t *Tree) apply(p *pending, group []*change, batch Batch) {
+	t.keeping.Lock()
+	defer t.keeping.Unlock()
 	t.mu.Lock()
 	t.version++
 	t.changed = p.now
+	kept := make(map[string]string) // ids of nodes with messages that people left, and the new ones
 	saved := min(len(t.unsaved), batch.unsaved)
 	t.unsaved = append([]nodes.Event(nil), t.unsaved[saved:]...)
 	told := make(map[*device]*nodes.Change)
@@ -23,18 +26,29 @@ func (t *Tree) apply(p *pending, group []*change, batch Batch) {
 		return told[d]
 	}
 	var ended []*device
+	var forgotten []string // ids of connecting nodes that are gone
+	var made []*node       // disabled from the beginning
 	for _, c := range group {
 		for _, id := range c.gone {
 			n := t.nodes[id]
+			if n.hasKept() {
+				kept[id] = ""
+			}
 			delete(t.nodes, id)
 			if n.parent != nil {
 				n.parent.drop(n)
 			}
 			switch d := n.owner; {
 			case n.typ.Connects:
-				d.gone = true
-				ended = append(ended, d)
-				delete(told, d)
+				forgotten = append(forgotten, id)
+				if d == nil {
+					d = t.devices[id] // it was disabled, and may still be stopping
+				}
+				if d != nil {
+					d.gone = true
+					ended = append(ended, d)
+					delete(told, d)
+				}
 			case d != nil:
 				tell(d).Removed = append(tell(d).Removed, id)
 			}
@@ -44,6 +58,10 @@ func (t *Tree) apply(p *pending, group []*change, batch Batch) {
 	for _, n := range p.order {
 		t.nodes[n.spec.ID] = n
 		n.parent.place(n)
+		if n.off {
+			made = append(made, n)
+			continue
+		}
 		if n.typ.Connects {
 			continue // below, when all its nodes are there
 		}
@@ -53,20 +71,44 @@ func (t *Tree) apply(p *pending, group []*change, batch Batch) {
 		}
 	}
 	for _, n := range p.order {
-		if n.typ.Connects {
+		if n.typ.Connects && !n.off {
 			t.start(n)
 		}
 	}
-	ended = append(ended, t.applyEdits(p.edited, tell)...)
+	for _, e := range p.edited {
+		if e.id != e.node.spec.ID && e.node.hasKept() {
+			kept[e.node.spec.ID] = e.id
+		}
+	}
+	renamed, turned := t.applyEdits(p.edited, tell)
+	for _, x := range renamed {
+		forgotten = append(forgotten, x.id)
+		if x.device != nil {
+			ended = append(ended, x.device)
+		}
+	}
 	t.queue = append(t.queue, batch.Events[saved:]...)
+	for _, n := range made {
+		t.setMessage(n, offMessage(n))
+	}
+	turned.show(t, p.edited)
+	for _, d := range turned.ended {
+		delete(told, d)
+	}
 	version, watched := t.version, t.watchers > 0
 	t.mu.Unlock()
 
-	for _, d := range ended {
+	for _, d := range slices.Concat(ended, turned.ended) {
 		d.end()
-		t.cfg.Opener.Forget(d.id)
+	}
+	for _, id := range forgotten {
+		t.cfg.Opener.Forget(id)
+	}
+	if len(kept) > 0 {
+		t.moveKept(kept)
 	}
 	t.tell(told, version)
+	turned.tell()
 	t.publish()
 	if watched {
 		t.wakeInterest()

@@ -381,6 +381,7 @@ func (p *pending) create(c *change, n *nodes.Node, parentID string) error {
 	}
 	made := &node{typ: typ, parent: parent, position: position, changed: p.now,
 		spec: nodes.Spec{ID: id, Name: name, Type: typ.Name, Parent: parentID}, settings: pack(typ, params)}
+	made.off = parent.off || made.disabled()
 	made.controls = len(ownControls(typ, &nodes.Spec{ID: id, Name: name, Type: typ.Name, Parent: parentID, Params: params})) > 0
 	p.nodes[id] = made
 	p.names[place{parentID, name}] = made

@@ -66,7 +66,14 @@ func (t *Tree) CommandForm(id, command string) (nodes.Form, error) {
 // commands and queries at once; then Execute is Exhausted.
 func (t *Tree) Execute(ctx context.Context, id, command string, p nodes.Params) error {
 	const op = "execute"
-	s, p, err := t.runner(ctx, op, id, command, p, false)
+	p, err := t.checkRun(op, id, command, p, false)
+	if err != nil {
+		return err
+	}
+	if ours(command) {
+		return t.perform(ctx, id, command, p)
+	}
+	s, err := t.runner(ctx, op, id)
 	if err != nil {
 		return err
 	}
@@ -79,7 +86,11 @@ func (t *Tree) Execute(ctx context.Context, id, command string, p nodes.Params) 
 // itself. Else it is as Execute.
 func (t *Tree) Query(ctx context.Context, id, command string, p nodes.Params, put nodes.Put) error {
 	const op = "query"
-	s, p, err := t.runner(ctx, op, id, command, p, true)
+	p, err := t.checkRun(op, id, command, p, true)
+	if err != nil {
+		return err
+	}
+	s, err := t.runner(ctx, op, id)
 	if err != nil {
 		return err
 	}
@@ -90,40 +101,58 @@ func (t *Tree) Query(ctx context.Context, id, command string, p nodes.Params, pu
 	return t.ran(op, id, err)
 }
 
-// runner checks a command and returns who runs it, and its parameters with their
-// defaults.
-func (t *Tree) runner(ctx context.Context, op, id, command string, p nodes.Params, query bool) (*session, nodes.Params, error) {
+// checkRun checks a command and returns its parameters with their defaults.
+func (t *Tree) checkRun(op, id, command string, p nodes.Params, query bool) (nodes.Params, error) {
 	c, err := t.Command(id, command)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	switch {
 	case c.Kind == nodes.Query && !query:
-		return nil, nil, t.failed(nodes.Invalid, op, id, c.ID+" is a query, which tells what it finds while it runs: run it as a query (hub query), not as a command")
+		return nil, t.failed(nodes.Invalid, op, id, c.ID+" is a query, which tells what it finds while it runs: run it as a query (hub query), not as a command")
 	case c.Kind != nodes.Query && query:
-		return nil, nil, t.failed(nodes.Invalid, op, id, c.ID+" is a command without findings: run it as a command (hub do), not as a query")
+		return nil, t.failed(nodes.Invalid, op, id, c.ID+" is a command without findings: run it as a command (hub do), not as a query")
 	}
 	p, wrong := param.Check(c.Params, p)
 	if len(wrong) > 0 {
-		return nil, nil, t.wrong(op, id, wrong)
+		return nil, t.wrong(op, id, wrong)
 	}
+	return p, nil
+}
+
+// runner returns the opening of the device that runs a node's commands.
+func (t *Tree) runner(ctx context.Context, op, id string) (*session, error) {
 	t.mu.RLock()
 	var d *device
+	var off error
 	if n := t.nodes[id]; n != nil {
-		d = n.owner
+		if d = n.owner; n.off {
+			off = t.offError(op, n)
+		}
 	}
 	t.mu.RUnlock()
-	if d == nil {
-		return nil, nil, t.failed(nodes.Unsupported, op, id, "the node belongs to no device")
+	switch {
+	case off != nil:
+		return nil, off
+	case d == nil:
+		return nil, t.failed(nodes.Unsupported, op, id, "the node belongs to no device")
 	}
-	if ctx.Err() != nil {
-		return nil, nil, &nodes.Error{Op: op, Ref: t.reference(id), Kind: ended(ctx), Err: fmt.Errorf("nothing was done: %w", ctx.Err())}
+	if err := t.began(ctx, op, id); err != nil {
+		return nil, err
 	}
 	s, err := d.current()
 	if err != nil {
-		return nil, nil, &nodes.Error{Op: op, Ref: t.reference(id), Kind: nodes.Unreachable, Err: fmt.Errorf("nothing was done: %w", err)}
+		return nil, &nodes.Error{Op: op, Ref: t.reference(id), Kind: nodes.Unreachable, Err: fmt.Errorf("nothing was done: %w", err)}
 	}
-	return s, p, nil
+	return s, nil
+}
+
+// began returns the error of what need not begin any more.
+func (t *Tree) began(ctx context.Context, op, id string) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return &nodes.Error{Op: op, Ref: t.reference(id), Kind: ended(ctx), Err: fmt.Errorf("nothing was done: %w", ctx.Err())}
 }
 
 // ended is the kind of an error about the end of ctx.

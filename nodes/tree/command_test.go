@@ -16,7 +16,8 @@ import (
 
 func TestCommands(t *testing.T) {
 	tr := works(t, &oddities{}, "M")
-	for id, want := range map[string]string{"M": "Reset Move Scan", "M/P": "Scan", "M/P/a": "", nodes.RootID: ""} {
+	for id, want := range map[string]string{"M": "Reset Move Scan ClearMessages LogMessage Enable Disable",
+		"M/P": "Scan ClearMessages LogMessage Enable Disable", "M/P/a": "ClearMessages LogMessage Enable Disable", nodes.RootID: "ClearMessages LogMessage"} {
 		list, err := tr.Commands(id)
 		if err != nil {
 			t.Errorf("%s: %v", id, err)
@@ -37,7 +38,7 @@ func TestCommands(t *testing.T) {
 		t.Errorf("a simple command: %+v, %v", f, err)
 	}
 	for _, tt := range []struct{ id, command, want string }{
-		{"nowhere", "Scan", "no such node"}, {"M", "scan", "there are Reset, Move, Scan"}, {"M/P/a", "Scan", "this node has none"},
+		{"nowhere", "Scan", "no such node"}, {"M", "scan", "there are Reset, Move, Scan"}, {"M/P/a", "Scan", "there are ClearMessages, LogMessage, Enable, Disable"},
 	} {
 		_, err := tr.CommandForm(tt.id, tt.command)
 		if nodes.KindOf(err) != nodes.NotFound || !strings.Contains(err.Error(), tt.want) {

@@ -172,6 +172,9 @@ func (t *Tree) plan(list []nodes.Setting) ([]assignment, error) {
 			if !ok {
 				return nil, t.failed(nodes.NotFound, op, s.Node, "no such node")
 			}
+			if err := t.whenOn(op, s.Node); err != nil {
+				return nil, err
+			}
 			known[s.Node] = &c
 		}
 	}

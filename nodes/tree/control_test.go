@@ -61,7 +61,7 @@ func TestControls(t *testing.T) {
 			t.Errorf("%s: controllable %v, its controls are %q", tt.id, i.Controllable, tt.want)
 		}
 	}
-	for id, want := range map[string]bool{nodes.RootID: false, "M": true, "M/P": true, "M/P/a": false} {
+	for id, want := range map[string]bool{nodes.RootID: true, "M": true, "M/P": true, "M/P/a": true} {
 		if i, _ := tr.Info(id, nodes.Detail{}); i.HasCommands != want {
 			t.Errorf("%s has commands: %v, want %v", id, i.HasCommands, want)
 		}

@@ -77,11 +77,11 @@ func (t *Tree) start(n *node) {
 	})
 }
 
-// own gives a device the node and what is below it, up to the next that connects.
+// own gives a device the node and what is below it, but for what stands apart.
 func own(n *node, d *device) {
 	n.owner = d
 	for _, c := range n.children {
-		if !c.typ.Connects {
+		if !apart(c) {
 			own(c, d)
 		}
 	}
@@ -210,7 +210,7 @@ func (d *device) prepare(cancel context.CancelCauseFunc) (*session, *nodes.Node)
 	d.mu.Lock()
 	d.session = s
 	d.mu.Unlock()
-	return s, d.node.export(func(n *node) bool { return n.typ.Connects })
+	return s, d.node.export(apart)
 }
 
 func (d *device) open(s *session, snapshot *nodes.Node, h nodes.Host) (err error) {
@@ -306,7 +306,7 @@ func (h *host) Node(id string) (*nodes.Node, bool) {
 	if n == nil || n.owner != h.d || h.closed.Load() {
 		return nil, false
 	}
-	return n.export(func(n *node) bool { return n.typ.Connects }), true
+	return n.export(apart), true
 }
 
 func (h *host) Shelf() nodes.Shelf { return h.d.t.cfg.Store.Shelf(h.d.id) }

@@ -251,21 +251,30 @@ func (e *edited) as(p *pending) *node {
 }
 
 // applyEdits makes the nodes what was just written; the tree is locked. It returns
-// the devices that have to end, because their own node has another id now.
-func (t *Tree) applyEdits(list []*edited, tell func(*device) *nodes.Change) (ended []*device) {
+// the devices whose own node has another id now, which have to end, and what is
+// disabled or enabled.
+func (t *Tree) applyEdits(list []*edited, tell func(*device) *nodes.Change) (ended []renaming, turned switched) {
 	for _, e := range list {
 		e.node.parent.drop(e.node)
 		delete(t.nodes, e.node.spec.ID)
 	}
 	renamed := make(map[*device]bool)
+	former := make(map[*node]string)
 	for _, e := range list {
 		n, d := e.node, e.node.owner
 		if old := n.spec.ID; old != e.id {
+			former[n] = old
 			switch {
 			case n.typ.Connects:
-				d.gone = true
-				renamed[d] = true
-				ended = append(ended, d)
+				if d == nil {
+					d = t.devices[old] // it was disabled, and may still be stopping
+				} else {
+					renamed[d] = true
+				}
+				if d != nil {
+					d.gone = true
+				}
+				ended = append(ended, renaming{d, old})
 			case d != nil:
 				tell(d).Removed = append(tell(d).Removed, old)
 			}
@@ -284,16 +293,25 @@ func (t *Tree) applyEdits(list []*edited, tell func(*device) *nodes.Change) (end
 		t.nodes[e.id] = n
 		n.parent.place(n)
 	}
+	turned = t.turn(list, former, tell)
 	for _, e := range list {
-		if d := e.node.owner; d != nil && !renamed[d] {
+		if d := e.node.owner; d != nil && !renamed[d] && !slices.Contains(turned.nodes, e.node) {
 			tell(d).Put = append(tell(d).Put, &nodes.Node{Spec: e.node.configured()})
 		}
 	}
 	for d := range renamed {
 		d.node.each(func(n *node) { t.forget(n, func(m *message) bool { return m.from == d }) })
-		t.start(d.node)
+		if !d.node.off {
+			t.start(d.node)
+		}
 	}
-	return ended
+	return ended, turned
+}
+
+// renaming is the device of a node that has another id now; nil: it has none.
+type renaming struct {
+	device *device
+	id     string // the former one
 }
 
 // copyShelves gives devices that get another id what they kept under the old one,

@@ -25,6 +25,7 @@ type node struct {
 	messages []message // at most one per event id
 	state    nodes.State
 	controls bool // has control parameters of its own
+	off      bool // disabled, itself or with one above it
 
 	last     nodes.Reading // Node is empty until there is one
 	at       time.Time     // when the device last answered with values
@@ -77,7 +78,7 @@ func properties(n *node) []nodes.Property {
 	out := make([]nodes.Property, 0, len(n.typ.Params))
 	for i := range n.typ.Params {
 		p := &n.typ.Params[i]
-		if v := n.param(p); !p.Secret && !v.IsZero() {
+		if v := n.param(p); !p.Secret && !v.IsZero() && (p.ID != disabledParam.ID || v.Bool()) {
 			label := p.Label
 			if label == "" {
 				label = p.ID

@@ -60,7 +60,7 @@ func (n *node) params() nodes.Params {
 // fill puts all parameters of a node into an empty map.
 func (n *node) fill(out nodes.Params) {
 	for i := range n.typ.Params {
-		if d := &n.typ.Params[i]; !d.Default.IsZero() {
+		if d := &n.typ.Params[i]; !d.Default.IsZero() && d.ID != disabledParam.ID { // most nodes are not
 			out[d.ID] = d.Default
 		}
 	}

@@ -45,6 +45,10 @@ func (t *Tree) Read(ctx context.Context, ids []string, yield func(nodes.Reading)
 			ready = append(ready, nodes.Reading{Node: id, Err: t.failed(nodes.Unsupported, "read", id, "this node has no values of its own")})
 			continue
 		}
+		if n.off {
+			ready = append(ready, nodes.Reading{Node: id, Err: t.offError("read", n)})
+			continue
+		}
 		if reading, fresh := current(n, at, nil); fresh {
 			ready = append(ready, reading)
 			continue
@@ -260,7 +264,9 @@ func (r *readout) finish(q *request) {
 	t := r.t
 	t.mu.RLock()
 	reading := nodes.Reading{Node: q.id}
-	if n := t.nodes[q.id]; n != nil && readable(n) {
+	if n := t.nodes[q.id]; n != nil && n.off {
+		reading.Err = t.offError("read", n)
+	} else if n != nil && readable(n) {
 		reading, _ = current(n, now(), q.lost)
 	} else {
 		reading.Err = t.failed(nodes.Gone, "read", q.id, "the node was removed meanwhile")

@@ -48,6 +48,7 @@ type Tree struct {
 
 	publishing sync.Mutex
 	reporting  sync.Mutex    // as that of a device
+	keeping    sync.Mutex    // over what people left on nodes and its shelf; taken before mu
 	opening    chan struct{} // 1: a device is being opened
 	supervised sync.WaitGroup
 	ctx        context.Context // of Run; set before running is closed
@@ -58,7 +59,7 @@ type Tree struct {
 // type, a missing parent) are kept on disk and left out, with a warning in the
 // log and a message on the root node.
 func New(cfg Config) (*Tree, error) {
-	types, err := newTypeSet(cfg.Types)
+	types, err := newTypeSet(cfg.Types, false)
 	if err != nil {
 		return nil, err
 	}
@@ -126,12 +127,17 @@ func (t *Tree) load() error {
 			}
 			n.parent, n.spec.Parent = parent, parent.spec.ID
 			t.nodes[n.spec.ID] = n
+			if n.off = parent.off || n.disabled(); n.off {
+				n.messages = []message{offMessage(n)}
+				n.state = nodes.StateInformation
+			}
 			parent.place(n)
 			linked++
 			link(n)
 		}
 	}
 	link(t.root)
+	defer t.loadKept()
 	if lost := records - linked; lost > 0 {
 		t.root.messages = []message{{Message: nodes.Message{Time: time.Now(), Severity: nodes.SeverityWarning, EventID: "Storage",
 			Text: fmt.Sprintf("%d stored nodes cannot be shown, because this program does not know their type or their parent is missing. They are kept; install the adapter they belong to, and restart.", lost)}}}
@@ -148,9 +154,11 @@ func (t *Tree) Run(ctx context.Context) error {
 	t.ctx = devices
 	t.mu.Lock()
 	t.root.each(func(n *node) {
-		if n.typ.Connects {
+		switch {
+		case n.off:
+		case n.typ.Connects:
 			t.start(n)
-		} else if n.parent != nil {
+		case n.parent != nil:
 			n.owner = n.parent.owner
 		}
 	})

@@ -20,8 +20,15 @@ type typeSet struct {
 	byName map[string]*nodes.Type
 }
 
-func newTypeSet(types []nodes.Type) (*typeSet, error) {
+// newTypeSet completes types with what every node has. fixed: none can be disabled.
+func newTypeSet(types []nodes.Type, fixed bool) (*typeSet, error) {
 	s := &typeSet{list: slices.Concat(builtin, types), byName: make(map[string]*nodes.Type)}
+	for i := range s.list {
+		var err error
+		if s.list[i], err = completed(s.list[i], fixed); err != nil {
+			return nil, err
+		}
+	}
 	slices.SortFunc(s.list, func(a, b nodes.Type) int { return strings.Compare(a.Title, b.Title) })
 	for i := range s.list {
 		s.byName[s.list[i].Name] = &s.list[i]

@@ -140,11 +140,12 @@ func same(old []nodes.Field, i int, f *nodes.Field) bool {
 	return old[i].Value == f.Value && old[i].QoS == f.QoS && old[i].Writable == f.Writable
 }
 
-// parts calls f for the node and, in order, the nodes that describe a part of it.
+// parts calls f for the node and, in order, the nodes that describe a part of it,
+// but for those that are disabled by themselves.
 func parts(n *node, f func(*node)) {
 	f(n)
 	for _, c := range n.children {
-		if c.typ.Part {
+		if c.typ.Part && (!c.off || n.off) {
 			parts(c, f)
 		}
 	}
@@ -156,7 +157,7 @@ func readable(n *node) bool { return n.typ.Caps&nodes.CanRead != 0 }
 // Current returns a node's last values: for a device those of all its parts. A
 // value older than its node's MaxAge carries the warning flag, after a failed
 // attempt the last good one carries the error flag beside Err; what was never read
-// is named in Err. fresh tells whether none of this is so. ok is false when the
+// is named in Err. fresh tells whether none of this is so, and asking the device would give nothing newer. ok is false when the
 // node does not exist or has no values of its own. The fields are shared and must
 // not be changed.
 func (t *Tree) Current(id string) (r nodes.Reading, fresh, ok bool) {
@@ -165,6 +166,9 @@ func (t *Tree) Current(id string) (r nodes.Reading, fresh, ok bool) {
 	n := t.nodes[id]
 	if n == nil || !readable(n) {
 		return nodes.Reading{}, false, false
+	}
+	if n.off {
+		return nodes.Reading{Node: id, Err: t.offError("read", n)}, true, true
 	}
 	r, fresh = current(n, now(), nil)
 	return r, fresh, true
