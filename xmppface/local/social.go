@@ -92,6 +92,20 @@ func (o *social) set(s *Server, name string, before, k Contact) error {
 	return nil
 }
 
+// SetContact puts a contact into the roster of an account, or takes one out that is not
+// Listed, as the one who runs the server wishes, and tells the account's clients. It is
+// safe for concurrent use.
+func (s *Server) SetContact(account string, k Contact) error {
+	o := &s.social
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	before, err := o.contact(account, k.JID)
+	if err != nil {
+		return err
+	}
+	return o.set(s, account, before, k)
+}
+
 // maxRoster keeps a roster within one stanza.
 const maxRoster = 200 << 10
 

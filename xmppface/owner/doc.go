@@ -15,4 +15,7 @@
 //	<status/>                            -> <status><item name='…' value='…'/>…</status>
 //	<explain jid='…' way='xmpp' id='…'/> -> <explain><item name='…' value='…'/>…</explain>
 //	<audit after='7' since='…' jid='…' node='…'/> -> <audit><record number='8' …/>…</audit>
+//	<users/>                             -> <users><user jid='…'/>…</users>
+//	<user name='…' password='…'/>        -> empty; an account of the local server
+//	<user name='…' remove='true'/>       -> empty
 package owner

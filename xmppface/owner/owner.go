@@ -43,6 +43,11 @@ type Backend interface {
 	Restore(ctx context.Context, c nodes.Caller, file string) error
 	// Status tells how the hub is.
 	Status(c nodes.Caller) ([]nodes.Property, error)
+	// SetUser makes an account of the hub's own server or changes its password,
+	// RemoveUser takes one away, Users lists their addresses.
+	SetUser(c nodes.Caller, name, password string) error
+	RemoveUser(c nodes.Caller, name string) error
+	Users(c nodes.Caller) ([]string, error)
 	// Audit returns records of the audit.
 	Audit(c nodes.Caller, q nodes.AuditQuery) ([]nodes.Record, error)
 	// Explain tells what somebody may do with a node, and why: a line for each rule.
@@ -130,6 +135,10 @@ func (s *Server) handle(ctx context.Context, rq *ext.Request) ([]byte, error) {
 			return nil, err
 		}
 		return appendItems("status", list), nil
+	case "user":
+		return nil, s.user(rq)
+	case "users":
+		return s.listUsers(rq)
 	case "audit":
 		return s.audit(rq)
 	case "explain":

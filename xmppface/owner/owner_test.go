@@ -3,6 +3,7 @@ package owner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ type hub struct {
 	mu       sync.Mutex
 	doc      string
 	changing bool
+	names    []string
 	stranger bool
 	err      error
 }
@@ -60,6 +62,21 @@ func (h *hub) Audit(_ nodes.Caller, q nodes.AuditQuery) (out []nodes.Record, _ e
 	}
 	return out, nil
 }
+
+func (h *hub) SetUser(_ nodes.Caller, name, password string) error {
+	if password == "" {
+		return errors.New("a password has 1 to 1000 characters")
+	}
+	h.names = append(h.names, name+"="+password)
+	return nil
+}
+
+func (h *hub) RemoveUser(_ nodes.Caller, name string) error {
+	h.names = append(h.names, "without "+name)
+	return nil
+}
+
+func (h *hub) Users(nodes.Caller) ([]string, error) { return h.names, nil }
 
 func (h *hub) Explain(_, who nodes.Caller, ref nodes.Ref) ([]nodes.Property, error) {
 	if ref.ID == "gone" {
@@ -176,6 +193,15 @@ func TestStatusAndBackup(t *testing.T) {
 	list, err := c.Status(t.Context())
 	if err != nil || len(list) != 1 || list[0].Name != "nodes" || list[0].Value.Text() != "3" {
 		t.Errorf("status: %v, %v", list, err)
+	}
+	if err := errors.Join(c.SetUser(t.Context(), "anna", "p&w"), c.RemoveUser(t.Context(), "bob")); err != nil {
+		t.Error(err)
+	}
+	if err := c.SetUser(t.Context(), "anna", ""); err == nil || !strings.Contains(err.Error(), "1 to 1000") {
+		t.Errorf("no password: %v", err)
+	}
+	if list, err := c.Users(t.Context()); err != nil || fmt.Sprint(list) != "[anna=p&w without bob]" {
+		t.Errorf("users: %q, %v", list, err)
 	}
 	var records []nodes.Record
 	if err := c.Audit(t.Context(), nodes.AuditQuery{JID: "j", Node: "n", After: 10}, func(r nodes.Record) bool { records = append(records, r); return true }); err != nil {

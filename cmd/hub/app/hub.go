@@ -42,6 +42,7 @@ type hub struct {
 	faces  map[nodes.Way]*xmppface.Face
 	owner  *credential
 	audit  *audit
+	users  *users
 	logins logins
 	began  time.Time
 }
@@ -141,17 +142,17 @@ func (h *hub) openLocal(ctx context.Context) (hubPassword string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("local server: %w", err)
 	}
-	accounts := &local.Memory{}
+	h.users = &users{shelf: h.db.Shelf("users"), log: h.log}
 	h.owner = &credential{JID: ownerName + "@" + string(domain), Password: rand.Text(), Hub: hubName + "@" + string(domain),
 		Certificate: string(cert), Fingerprint: fingerprint, Data: h.db.Dir(), PID: os.Getpid()}
 	hubPassword = rand.Text()
-	if err := errors.Join(accounts.AddUser(ownerName, h.owner.Password), accounts.AddUser(hubName, hubPassword),
-		accounts.SetContact(ownerName, local.Contact{JID: h.owner.Hub, To: true, From: true, Listed: true}),
-		accounts.SetContact(hubName, local.Contact{JID: h.owner.JID, To: true, From: true, Listed: true})); err != nil {
+	if err := errors.Join(h.users.AddUser(ownerName, h.owner.Password), h.users.AddUser(hubName, hubPassword),
+		h.users.SetContact(ownerName, local.Contact{JID: h.owner.Hub, To: true, From: true, Listed: true}),
+		h.users.SetContact(hubName, local.Contact{JID: h.owner.JID, To: true, From: true, Listed: true})); err != nil {
 		return "", err
 	}
 	h.access = datasources.NewAccess(h.rules(h.cfg)...)
-	h.local, err = local.New(local.Config{Domain: string(domain), Certificate: certificate, Accounts: accounts, Rosters: accounts,
+	h.local, err = local.New(local.Config{Domain: string(domain), Certificate: certificate, Accounts: h.users, Rosters: h.users,
 		Listen: h.cfg.Local.Listen, Name: "hub", Version: release(), Log: h.log, Login: h.noteLogin})
 	if err != nil {
 		return "", err
@@ -160,6 +161,11 @@ func (h *hub) openLocal(ctx context.Context) (hubPassword string, err error) {
 		return "", fmt.Errorf("local server: %w; write another address as listen, below local", err)
 	}
 	h.owner.Address = h.local.Addr().String()
+	for _, name := range h.users.names() {
+		if err := h.befriend(name); err != nil {
+			return "", err
+		}
+	}
 	return hubPassword, nil
 }
 

@@ -79,6 +79,7 @@ type grammar struct {
 	Backup   backupCmd   `cmd:"" help:"Make a backup." group:"owner"`
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup." group:"owner"`
 	Access   accessCmd   `cmd:"" help:"Tell who may do what." group:"owner"`
+	User     userCmd     `cmd:"" help:"Look after the accounts of the hub's own server." group:"owner"`
 	Audit    auditCmd    `cmd:"" help:"List who did what." group:"owner"`
 	Status   statusCmd   `cmd:"" help:"Tell how the hub is." group:"owner"`
 	Profile  profileCmd  `cmd:"" help:"Look after the profiles: hubs that --profile names." group:"client"`

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fieldhub/hub/cmd/hub/app/config"
@@ -13,9 +15,26 @@ import (
 // lookEvery is how often the configuration file is looked at.
 const lookEvery = time.Second
 
+// ownDomain stands in rules for the domain of the hub's own server, which nobody
+// knows by heart.
+const ownDomain = "@local"
+
 // rules are the rules of a configuration, and that of the owner.
 func (h *hub) rules(cfg *config.Config) []datasources.Rule {
-	return append(cfg.Access[:len(cfg.Access):len(cfg.Access)],
+	list := make([]datasources.Rule, 0, len(cfg.Access)+1)
+	_, domain, _ := strings.Cut(h.owner.JID, "@")
+	for _, r := range cfg.Access {
+		if r.Way == nodes.WayLocal {
+			r.Who = slices.Clone(r.Who)
+			for i, who := range r.Who {
+				if name, ok := strings.CutSuffix(who, ownDomain); ok {
+					r.Who[i] = name + "@" + domain
+				}
+			}
+		}
+		list = append(list, r)
+	}
+	return append(list,
 		datasources.Rule{Who: []string{h.owner.JID}, Way: nodes.WayLocal, May: nodes.AllRights, Text: "the owner of this machine"})
 }
 
