@@ -18,17 +18,6 @@ func needed(cmd *nodes.Command) nodes.Rights {
 	return cmd.Rights
 }
 
-// mayRun tells whether somebody with these rights may run one of a type's commands.
-func (c *Catalog) mayRun(r nodes.Rights, source, typ string) bool {
-	for _, t := range c.trees {
-		if t.ID() == source {
-			nt, _ := t.Type(typ)
-			return slices.ContainsFunc(nt.Commands, func(cmd nodes.Command) bool { return needed(&cmd)&^r == 0 })
-		}
-	}
-	return false
-}
-
 // Commands returns the commands and queries of a node that the caller may run.
 func (c *Catalog) Commands(who nodes.Caller, ref nodes.Ref) ([]nodes.Command, error) {
 	t, err := c.node(who, "list commands", ref, 0)
@@ -40,15 +29,18 @@ func (c *Catalog) Commands(who nodes.Caller, ref nodes.Ref) ([]nodes.Command, er
 		return nil, err
 	}
 	r := c.rights(who, ref.Resolved())
-	return slices.DeleteFunc(list, func(cmd nodes.Command) bool { return needed(&cmd)&^r != 0 }), nil
+	return slices.DeleteFunc(append(list, ownQueries...), func(cmd nodes.Command) bool { return needed(&cmd)&^r != 0 }), nil
 }
 
 // CommandForm returns the parameters of a command, with their defaults. A command
 // that the caller may not run is Forbidden.
 func (c *Catalog) CommandForm(who nodes.Caller, ref nodes.Ref, command string) (nodes.Form, error) {
-	t, _, err := c.command(who, "command form", ref, command)
+	t, cmd, err := c.command(who, "command form", ref, command)
 	if err != nil {
 		return nodes.Form{}, err
+	}
+	if ownQuery(command) != nil {
+		return nodes.Form{Title: cmd.Title, Instructions: cmd.Description, Values: make(nodes.Params)}, nil
 	}
 	return t.CommandForm(ref.ID, command)
 }
@@ -59,8 +51,10 @@ func (c *Catalog) command(who nodes.Caller, op string, ref nodes.Ref, command st
 	if err != nil {
 		return nil, nodes.Command{}, err
 	}
-	cmd, err := t.Command(ref.ID, command)
-	if err != nil {
+	var cmd nodes.Command
+	if own := ownQuery(command); own != nil {
+		cmd = *own
+	} else if cmd, err = t.Command(ref.ID, command); err != nil {
 		return nil, cmd, err
 	}
 	_, err = c.node(who, op, ref, needed(&cmd))
@@ -77,6 +71,9 @@ func (c *Catalog) Execute(ctx context.Context, who nodes.Caller, ref nodes.Ref, 
 	if err != nil {
 		return err
 	}
+	if ownQuery(command) != nil {
+		return nodes.Errorf(nodes.Invalid, op, ref, command+" is a query, which tells what it finds while it runs: run it as a query (hub query), not as a command")
+	}
 	return t.Execute(ctx, ref.ID, command, p)
 }
 
@@ -92,12 +89,16 @@ func (c *Catalog) Query(ctx context.Context, who nodes.Caller, ref nodes.Ref, co
 	if err != nil {
 		return err
 	}
-	return t.Query(ctx, ref.ID, command, p, func(f nodes.Finding) error {
+	checked := func(f nodes.Finding) error {
 		if !c.May(who, nodes.See|needed(&cmd), ref.Resolved()) {
 			return nodes.Errorf(nodes.Forbidden, op, ref, "the right to run this query was taken away")
 		}
 		return put(f)
-	})
+	}
+	if ownQuery(command) != nil {
+		return c.runOwn(ctx, t, who, ref, command, p, checked)
+	}
+	return t.Query(ctx, ref.ID, command, p, checked)
 }
 
 // logRun logs who ran what, and how it ended. Strangers are not worth it.

@@ -123,7 +123,8 @@ func TestCommands(t *testing.T) {
 	c, _, _, _ := grow(t)
 	unit := nodes.Ref{ID: "L/U"}
 	const every = " ClearMessages LogMessage Enable Disable"
-	for name, want := range map[string]string{"looker": "", "reader": "Identify", "operator": "", "installer": "Move Scan" + every, "all": "Identify Move Scan" + every} {
+	for name, want := range map[string]string{"looker": "FaultReport", "reader": "Identify ReadoutReport FaultReport", "operator": "FaultReport",
+		"installer": "Move Scan" + every + " FaultReport", "all": "Identify Move Scan" + every + " ReadoutReport FaultReport"} {
 		who := person(name)
 		list, err := c.Commands(who, unit)
 		var got []string
@@ -133,7 +134,7 @@ func TestCommands(t *testing.T) {
 		if err != nil || strings.Join(got, " ") != want {
 			t.Errorf("%s may run %q, %v; want %q", name, got, err, want)
 		}
-		if i, _ := c.Node(who, unit, nodes.Detail{}); i.HasCommands != (want != "") {
+		if i, _ := c.Node(who, unit, nodes.Detail{}); !i.HasCommands {
 			t.Errorf("%s: has commands %v", name, i.HasCommands)
 		}
 		if _, err := c.CommandForm(who, unit, "Identify"); (err == nil) != strings.Contains(want, "Identify") || err != nil && nodes.KindOf(err) != nodes.Forbidden {
