@@ -36,7 +36,7 @@ var rooms = []room{
 	{"adapters", []string{"nodes", "nodes/param", "nodes/units", "sniffer"}, nil},
 	{"adapters/adaptertest", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "adapters"}, []string{"go.uber.org/goleak"}},
 	{"adapters/modbus", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "adapters"}, []string{"github.com/goburrow/", "golang.org/x/sys"}},
-	{"adapters/mqtt", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "adapters"}, []string{"github.com/eclipse/paho.mqtt.golang", "github.com/tidwall/gjson", "github.com/mochi-mqtt/"}},
+	{"adapters/mqtt", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "adapters"}, []string{"github.com/eclipse/paho.mqtt.golang", "github.com/tidwall/gjson", "github.com/gorilla/websocket", "github.com/mochi-mqtt/"}},
 	{"adapters/gpio", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "adapters"}, []string{"golang.org/x/sys"}},
 	{"datasources", []string{"nodes/...", "sniffer"}, nil},
 	{"persist", []string{"nodes/..."}, []string{"go.etcd.io/bbolt", "golang.org/x/sys"}},

@@ -8,4 +8,4 @@ import (
 	"github.com/fieldhub/hub/cmd/hub/app"
 )
 
-func main() { os.Exit(app.Main(modbusAdapter(), gpioAdapter())) }
+func main() { os.Exit(app.Main(modbusAdapter(), gpioAdapter(), mqttAdapter())) }

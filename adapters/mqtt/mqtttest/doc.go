@@ -1,0 +1,3 @@
+// Package mqtttest holds brokers for tests and demonstrations: one in the process, which
+// can be made to misbehave, and Mosquitto, where it is installed.
+package mqtttest
