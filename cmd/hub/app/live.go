@@ -46,6 +46,9 @@ func newBoard(title, tail string) *board {
 func (b *board) put(ref nodes.Ref, r nodes.Reading, now time.Time) {
 	for _, f := range r.Fields {
 		w := b.row(watchedKey{ref, f.Name})
+		if f.Time.Before(w.field.Time) {
+			continue // an answer that a change has overtaken
+		}
 		if value, _ := split(f.Value); !w.field.Value.IsZero() && value != w.text() {
 			w.changed = now
 		}

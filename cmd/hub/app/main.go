@@ -132,7 +132,12 @@ func run(ctx context.Context, args []string, out, errs io.Writer, factories []ad
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintf(errs, "hub: %v\nRun \"hub --help\" for what there is.\n", err)
+		about := "hub"
+		var wrong *kong.ParseError
+		if errors.As(err, &wrong) && wrong.Context != nil && wrong.Context.Selected() != nil {
+			about = wrong.Context.Selected().FullPath()
+		}
+		fmt.Fprintf(errs, "hub: %v\nRun \"%s --help\" for what there is.\n", err, about)
 		return exitUsage
 	}
 	p := &program{ctx: ctx, out: out, err: errs, factory: factories, options: &g.options, model: parser.Model.Node}

@@ -239,6 +239,8 @@ func TestWatchOnTerminal(t *testing.T) {
 	if during := x.settings(t); during.Lflag&(unix.ECHO|unix.ICANON) != 0 {
 		t.Error("what is typed would be shown")
 	}
+	soon(t, "a value that does not change, read again", func() bool { return ageOf(x, "plant/tank  high") >= 3 })
+	soon(t, "its age to begin anew", func() bool { a := ageOf(x, "plant/tank  high"); return a >= 0 && a < 3 })
 	x.resize(t, 60, 4)
 	soon(t, "a table of four lines", func() bool {
 		lines, _ := x.sees()
@@ -284,6 +286,23 @@ func TestWatchOnTerminal(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	w.restored(t)
+}
+
+// ageOf is what stands under AGE in the line that begins so, in seconds; -1: there is
+// none.
+func ageOf(x *terminal, begin string) int {
+	lines, _ := x.sees()
+	for _, l := range lines {
+		if !strings.HasPrefix(l, begin) {
+			continue
+		}
+		for _, w := range strings.Fields(l) {
+			if n, err := strconv.Atoi(strings.TrimSuffix(w, "s")); err == nil && strings.HasSuffix(w, "s") {
+				return n
+			}
+		}
+	}
+	return -1
 }
 
 // over checks a good end.

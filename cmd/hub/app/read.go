@@ -118,6 +118,9 @@ func (c *readCmd) Run(p *program) error {
 		if inner.Err() != nil && ctx.Err() == nil {
 			err = count.late(p.patience())
 		}
+		if err == nil && count.values+count.failed == 0 && len(c.Field) > 0 {
+			return s.noField(ctx, ro)
+		}
 		if p.options.JSON || count.values+count.failed == 0 {
 			return err
 		}
@@ -127,6 +130,32 @@ func (c *readCmd) Run(p *program) error {
 		return err
 	}
 	return count.verdict(len(ro.Refs))
+}
+
+// noField says that no node has such fields, and which they have.
+func (s *client) noField(ctx context.Context, ro nodes.Readout) error {
+	var names []string
+	wrong := strings.Join(ro.Fields, ", ")
+	asked := ro.Fields[0]
+	ro.Fields = nil
+	err := s.values.Read(ctx, ro, func(_ nodes.Ref, r nodes.Reading) {
+		for _, f := range r.Fields {
+			if !slices.Contains(names, f.Name) {
+				names = append(names, f.Name)
+			}
+		}
+	})
+	if err != nil || len(names) == 0 {
+		return errors.New("there are no such values")
+	}
+	if near := alike(asked, names); len(near) > 0 {
+		return fmt.Errorf("there is no field %s; do you mean %s?", wrong, either(near))
+	}
+	const most = 12
+	if len(names) > most {
+		names = append(names[:most], "…")
+	}
+	return fmt.Errorf("there is no field %s; there are: %s", wrong, strings.Join(names, ", "))
 }
 
 // late says which nodes were not answered in time.
@@ -289,6 +318,9 @@ func (c *watchCmd) Run(p *program) error {
 	if wanted == 0 {
 		wanted = unlessAsked
 	}
+	if c.Interval < 0 || c.N < 0 {
+		return usageError{errors.New("an interval and a number of changes cannot be below 0")}
+	}
 	return p.until(func(ctx context.Context, s *client) error {
 		refs, err := s.findAll(ctx, c.Nodes)
 		if err != nil {
@@ -309,7 +341,7 @@ func (c *watchCmd) Run(p *program) error {
 			return p.live(ctx, s, what)
 		}
 		if !p.options.JSON {
-			fmt.Fprintf(p.err, "waiting for changes of %d nodes; Ctrl-C ends it\n", len(refs))
+			fmt.Fprintf(p.err, "waiting for changes of %s; Ctrl-C ends it\n", many(len(refs), "node"))
 		}
 		return p.watch(ctx, s, what, c.N)
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
@@ -130,8 +131,8 @@ func moved(keys string, from, page int) (first int, over bool) {
 const (
 	// redraw is how often a live table looks whether something is new.
 	redraw = 100 * time.Millisecond
-	// refresh is after which time a hub tells a live table all values again, so that
-	// their age is right.
+	// refresh is how often a live table asks for all values, so that the age of those
+	// that do not change is right, too.
 	refresh = 5 * time.Second
 )
 
@@ -142,14 +143,20 @@ func (p *program) live(ctx context.Context, s *client, what events.Subscription)
 	if !ok {
 		return errors.New("a live table needs a terminal")
 	}
-	what.Now, what.MaxInterval = true, refresh
+	what.Now = true
 	changes, stop, err := s.follow(ctx, what)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	asking, end := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer end()
+	values := make(chan change, 1024)
+	wg.Go(func() { s.ask(asking, nodes.Readout{Refs: what.Refs, Categories: what.Categories}, values) })
 	b := newBoard(many(len(what.Refs), "node"), "; q or Ctrl-C ends it; "+s.hubJID())
-	if err := p.paint(ctx, s, out, b, changes); err != nil && len(b.rows) == 0 {
+	if err := p.paint(ctx, s, out, b, changes, values); err != nil && len(b.rows) == 0 {
 		return err
 	} else if len(b.rows) > 0 {
 		for _, l := range aligned(b.cells(time.Now()), coloured(out), 0) {
@@ -162,8 +169,28 @@ func (p *program) live(ctx context.Context, s *client, what events.Subscription)
 	return nil
 }
 
+// ask reads again and again, until ctx ends. What fails is told by who follows
+// changes.
+func (s *client) ask(ctx context.Context, ro nodes.Readout, values chan<- change) {
+	tick := time.NewTicker(refresh)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.values.Read(ctx, ro, func(ref nodes.Ref, r nodes.Reading) { // an error says that there will be no more
+			select {
+			case values <- change{ref, r}:
+			default: // the next time
+			}
+		})
+	}
+}
+
 // paint keeps the screen current until the end.
-func (p *program) paint(ctx context.Context, s *client, out *os.File, b *board, changes <-chan change) error {
+func (p *program) paint(ctx context.Context, s *client, out *os.File, b *board, changes, values <-chan change) error {
 	screen, err := openScreen(out)
 	if err != nil {
 		return err
@@ -189,6 +216,8 @@ func (p *program) paint(ctx context.Context, s *client, out *os.File, b *board, 
 				if nodes.KindOf(c.reading.Err) == nodes.Unreachable && s.gone() {
 					return c.reading.Err
 				}
+				b.put(c.ref, c.reading, time.Now())
+			case c := <-values:
 				b.put(c.ref, c.reading, time.Now())
 			case <-tick.C:
 				waiting = false

@@ -127,7 +127,11 @@ func (p *program) printOutcomes(ref nodes.Ref, list []control.Parameter, out []n
 			}
 		}
 		if !p.options.JSON {
-			t.row(ref.ID, list[i].Name, list[i].Value.String(), o.State.String())
+			outcome := cell{o.State.String(), red}
+			if o.State.Good() {
+				outcome.style = green
+			}
+			t.cells(cell{text: ref.ID}, cell{text: list[i].Name}, cell{text: list[i].Value.String()}, outcome)
 			continue
 		}
 		l := outcomeLine{Node: ref.ID, Parameter: list[i].Name, Value: plainValue(list[i].Value), State: o.State.String()}
