@@ -23,6 +23,9 @@ func (c *Catalog) Addable(who nodes.Caller, parent nodes.Ref) ([]nodes.Type, err
 	if err != nil {
 		return nil, err
 	}
+	if t.Fixed() {
+		return nil, nil
+	}
 	spec, _ := t.Spec(parent.ID)
 	var out []nodes.Type
 	for _, typ := range t.Types() {

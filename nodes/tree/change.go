@@ -101,6 +101,9 @@ func (t *Tree) Destroy(ctx context.Context, id string) error {
 
 // change hands a change to the goroutine that writes and waits for it.
 func (t *Tree) change(c *change) error {
+	if t.Fixed() {
+		return t.failed(nodes.NotAcceptable, "change", "", "the nodes of this data source are the hub's own and cannot be changed")
+	}
 	c.done = make(chan error, 1)
 	select {
 	case t.changes <- c:
@@ -171,8 +174,7 @@ func (t *Tree) write(ctx context.Context) error {
 }
 
 func (t *Tree) commit(group []*change) {
-	p := &pending{t: t, nodes: make(map[string]*node), removed: make(map[string]bool),
-		names: make(map[place]*node), last: make(map[string]*node), now: time.Now()}
+	p := t.pending()
 	var good, later []*change
 	for _, c := range group {
 		var err error
@@ -215,6 +217,11 @@ func (t *Tree) commit(group []*change) {
 	for _, c := range good {
 		c.done <- err
 	}
+}
+
+func (t *Tree) pending() *pending {
+	return &pending{t: t, nodes: make(map[string]*node), removed: make(map[string]bool),
+		names: make(map[place]*node), last: make(map[string]*node), now: time.Now()}
 }
 
 // pending is what a group of changes will make of the tree.

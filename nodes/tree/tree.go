@@ -22,6 +22,10 @@ type Config struct {
 	Store  Store
 	Opener Opener
 	Log    *slog.Logger // nil: none
+	// Fixed are the nodes of a source that the program itself makes, below the root.
+	// They are not stored, and nobody can change them: no node is created, edited,
+	// moved, disabled or destroyed. Nil: a tree that people change.
+	Fixed []*nodes.Node
 }
 
 // Tree is a live data source. Safe for concurrent use.
@@ -59,7 +63,7 @@ type Tree struct {
 // type, a missing parent) are kept on disk and left out, with a warning in the
 // log and a message on the root node.
 func New(cfg Config) (*Tree, error) {
-	types, err := newTypeSet(cfg.Types, false)
+	types, err := newTypeSet(cfg.Types, cfg.Fixed != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -77,12 +81,35 @@ func New(cfg Config) (*Tree, error) {
 		nodes: make(map[string]*node), devices: make(map[string]*device), interest: make(chan struct{}, 1), opening: make(chan struct{}, 1)}
 	t.root = &node{spec: nodes.Spec{ID: nodes.RootID, Name: nodes.RootID, Type: nodes.TypeRoot}, typ: types.byName[nodes.TypeRoot]}
 	t.nodes[nodes.RootID] = t.root
-	if err := t.load(); err != nil {
+	if err := t.grow(); err != nil {
 		return nil, fmt.Errorf("data source %s: %w", cfg.Source, err)
 	}
 	t.changed = now()
 	return t, nil
 }
+
+// grow makes the nodes of the tree.
+func (t *Tree) grow() error {
+	if t.cfg.Fixed == nil {
+		return t.load()
+	}
+	p := t.pending()
+	c := &change{}
+	for _, n := range t.cfg.Fixed {
+		if err := p.create(c, n, nodes.RootID); err != nil {
+			return err
+		}
+	}
+	for _, n := range p.order {
+		t.nodes[n.spec.ID] = n
+		n.parent.place(n)
+	}
+	t.loadKept()
+	return nil
+}
+
+// Fixed tells whether the nodes are the program's own, which nobody can change.
+func (t *Tree) Fixed() bool { return t.cfg.Fixed != nil }
 
 // load makes the nodes of all records and links them into a tree, parents first.
 func (t *Tree) load() error {
