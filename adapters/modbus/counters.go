@@ -17,7 +17,7 @@ type lineCounters struct {
 }
 
 // exchange counts a transaction.
-func (n *lineCounters) exchange(ended time.Time, adu, answer []byte, c *call, err error) {
+func (n *lineCounters) exchange(kind endpointKind, ended time.Time, adu, answer []byte, c *call, err error) {
 	var down *downError
 	if errors.As(err, &down) || c.sent.IsZero() {
 		return // nothing was sent
@@ -34,19 +34,15 @@ func (n *lineCounters) exchange(ended time.Time, adu, answer []byte, c *call, er
 		n.timeouts.Add(1)
 	case errors.As(err, &damaged):
 		n.damaged.Add(1)
-	case err == nil && refusal(answer):
+	case err == nil && refusal(kind, answer):
 		n.exceptions.Add(1)
 	}
 }
 
-// refusal tells whether a frame of either framing is an exception: they differ in
-// the place of the function.
-func refusal(frame []byte) bool {
-	switch len(frame) {
-	case 5:
-		return frame[1]&wire.Refuses != 0
-	case wire.HeaderSize + 2:
-		return frame[wire.HeaderSize]&wire.Refuses != 0
+// refusal tells whether a frame is an exception.
+func refusal(kind endpointKind, frame []byte) bool {
+	if kind == kindTCP {
+		return len(frame) > wire.HeaderSize && frame[wire.HeaderSize]&wire.Refuses != 0
 	}
-	return false
+	return len(frame) > 1 && frame[1]&wire.Refuses != 0
 }

@@ -112,7 +112,7 @@ func (l *line) Send(adu []byte) ([]byte, error) {
 	} else {
 		l.ended = time.Now()
 	}
-	l.count.exchange(l.ended, adu, answer, c, err)
+	l.count.exchange(l.ep.kind, l.ended, adu, answer, c, err)
 	return answer, err
 }
 

@@ -69,3 +69,25 @@ func TestStatistics(t *testing.T) {
 		t.Errorf("learned holes: got %q", got)
 	}
 }
+
+// An exception is told from an answer that looks like one in the other framing.
+func TestRefusal(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		kind  endpointKind
+		frame []byte
+		want  bool
+	}{
+		{"TCP, an exception", kindTCP, []byte{0, 1, 0, 0, 0, 3, 7, 0x83, 2}, true},
+		{"TCP, an answer", kindTCP, []byte{0, 1, 0, 0, 0, 5, 7, 3, 2, 0x80, 0x80}, false},
+		{"TCP, a unit above 128", kindTCP, []byte{0, 0x80, 0, 0, 0, 4, 0x83, 3, 1, 0x80}, false},
+		{"RTU, an exception", kindSerial, []byte{7, 0x83, 2, 0x61, 0x31}, true},
+		{"RTU, two registers, the CRC begins as an exception does", kindSerial, []byte{7, 3, 4, 0, 1, 0, 2, 0x83, 0x80}, false},
+		{"RTU over TCP, an exception", kindRTUOverTCP, []byte{7, 0x86, 1, 0x61, 0x31}, true},
+		{"nothing", kindTCP, nil, false},
+	} {
+		if got := refusal(tt.kind, tt.frame); got != tt.want {
+			t.Errorf("%s: got %v", tt.name, got)
+		}
+	}
+}

@@ -31,8 +31,8 @@ const (
 )
 
 // Backend is what the server shows: all of it as the caller may see and use it.
-// Errors are [*nodes.Error]; what may not be seen is NotFound. Only Create and
-// Destroy may block, for the disk. Safe for concurrent use.
+// Errors are [*nodes.Error]; what may not be seen is NotFound. Only Create, Edit,
+// Move and Destroy may block, for the disk. Safe for concurrent use.
 type Backend interface {
 	Sources(c nodes.Caller) []nodes.Source
 	ChildSources(c nodes.Caller, source string) ([]nodes.Source, error)
@@ -53,6 +53,15 @@ type Backend interface {
 	// Create tells wrong parameters in its error's Fields.
 	Create(ctx context.Context, c nodes.Caller, n nodes.NewNode) (nodes.Info, error)
 	Destroy(ctx context.Context, c nodes.Caller, ref nodes.Ref) error
+	// EditForm returns the parameters of a node with their values, secrets left out, and
+	// NodeId and Name; of several nodes what they have in common, with Differ.
+	EditForm(c nodes.Caller, refs []nodes.Ref) (nodes.Form, error)
+	// Edit changes nodes of one source, all or none; its Node is ignored. An empty text
+	// for a secret leaves it, a zero Value takes it away. It tells wrong parameters in
+	// its error's Fields.
+	Edit(ctx context.Context, c nodes.Caller, refs []nodes.Ref, e nodes.Edit) ([]nodes.Info, error)
+	// Move moves nodes one place among their siblings; at the edge they stay.
+	Move(ctx context.Context, c nodes.Caller, down bool, refs []nodes.Ref) error
 	// Commands returns those that the caller may run.
 	Commands(c nodes.Caller, ref nodes.Ref) ([]nodes.Command, error)
 	// CommandForm is Forbidden for a command that the caller may not run.
@@ -95,7 +104,9 @@ func New(b Backend, log *slog.Logger) *Server {
 	}
 	for _, op := range operations() {
 		s.operations[op.name] = op
-		s.names = append(s.names, op.name)
+		if !op.alias {
+			s.names = append(s.names, op.name)
+		}
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package concentrator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +44,7 @@ type fake struct {
 	execute func(ctx context.Context, command string, p nodes.Params) error
 	query   func(ctx context.Context, put nodes.Put) error
 	ran     []nodes.Params
+	edits   []nodes.Edit
 }
 
 func newFake() *fake {
@@ -63,7 +65,9 @@ func newFake() *fake {
 		Messages: []nodes.Message{{Time: at, Severity: nodes.SeverityWarning, EventID: "Timeout", Text: "Unit 7 at <192.0.2.7> does not answer."}},
 	}
 	unit := nodes.Info{Ref: nodes.In("GW/7"), Name: "7", Type: "modbus.unit", TypeTitle: "Modbus unit", Parent: gw.Ref, Readable: true, Controllable: true}
-	return &fake{tap: sniffer.NewTap(), list: []nodes.Info{root, gw, unit},
+	gw2 := nodes.Info{Ref: nodes.In("GW2"), Name: "GW2", Type: "modbus.gateway", TypeTitle: "Modbus gateway", Parent: root.Ref, LastChanged: at,
+		Properties: []nodes.Property{{ID: "Host", Name: "Host", Value: nodes.String("192.0.2.7 & <more>")}, {ID: "Port", Name: "Port", Value: nodes.Int32(503)}}}
+	return &fake{tap: sniffer.NewTap(), list: []nodes.Info{root, gw, unit, gw2},
 		rights: map[string]nodes.Rights{ops: nodes.AllRights, viewer: nodes.See}}
 }
 
@@ -223,6 +227,100 @@ func (f *fake) NewForm(c nodes.Caller, parent nodes.Ref, typ string) (nodes.Form
 		}
 	}
 	return form, nil
+}
+
+// editable are the parameters of a node that can be edited.
+func (f *fake) editable(n *nodes.Info) nodes.Params {
+	out := make(nodes.Params)
+	for _, p := range n.Properties {
+		if slices.ContainsFunc(typeNamed(n.Type).Params, func(x nodes.Param) bool { return x.ID == p.ID }) {
+			out[p.ID] = p.Value
+		}
+	}
+	return out
+}
+
+func (f *fake) EditForm(c nodes.Caller, refs []nodes.Ref) (nodes.Form, error) {
+	form := nodes.Form{Title: "Edit", Values: nodes.Params{}, Differ: map[string]bool{}}
+	for i, r := range refs {
+		n, err := f.node(c, r, nodes.Configure)
+		if err != nil {
+			return form, err
+		}
+		values := f.editable(&n)
+		if i == 0 {
+			form.Params, form.Values = typeNamed(n.Type).Params, values
+			if len(refs) == 1 {
+				form.Params = append([]nodes.Param{{ID: "NodeId", Page: "Identity", Label: "Node id", Kind: nodes.KindString},
+					{ID: "Name", Page: "Identity", Label: "Name", Kind: nodes.KindString}}, form.Params...)
+				form.Values["NodeId"], form.Values["Name"] = nodes.String(n.Ref.ID), nodes.String(n.Name)
+			}
+			continue
+		}
+		for _, p := range form.Params {
+			if form.Values[p.ID] != values[p.ID] {
+				form.Differ[p.ID] = true
+				delete(form.Values, p.ID)
+			}
+		}
+	}
+	return form, nil
+}
+
+func (f *fake) Edit(_ context.Context, c nodes.Caller, refs []nodes.Ref, e nodes.Edit) ([]nodes.Info, error) {
+	var out []nodes.Info
+	for _, r := range refs {
+		n, err := f.node(c, r, nodes.Configure)
+		if err != nil {
+			return nil, err
+		}
+		values := f.editable(&n)
+		for id, v := range e.Params {
+			values[id] = v
+		}
+		checked, wrong := param.Check(typeNamed(n.Type).Params, values)
+		if e.Name == "taken" {
+			wrong["Name"] = "its sibling has this name already"
+		}
+		if len(wrong) > 0 {
+			return nil, &nodes.Error{Kind: nodes.Invalid, Ref: r, Err: errors.New("wrong parameters"), Fields: wrong}
+		}
+		n.Properties = nil
+		for _, p := range typeNamed(n.Type).Params {
+			if v := checked[p.ID]; !v.IsZero() && !p.Secret {
+				n.Properties = append(n.Properties, nodes.Property{ID: p.ID, Name: p.ID, Value: v})
+			}
+		}
+		if e.Name != "" {
+			n.Name = e.Name
+		}
+		if e.ID != "" {
+			n.Ref.ID = e.ID
+		}
+		out = append(out, n)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, r := range refs {
+		k := slices.IndexFunc(f.list, func(n nodes.Info) bool { return n.Ref == r })
+		f.list[k] = out[i]
+	}
+	f.edits = append(f.edits, e)
+	f.changes++
+	return out, nil
+}
+
+func (f *fake) Move(_ context.Context, c nodes.Caller, down bool, refs []nodes.Ref) error {
+	for _, r := range refs {
+		if _, err := f.node(c, r, nodes.Configure); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, fmt.Sprint("move ", down, " ", refs))
+	f.changes++
+	return nil
 }
 
 func (f *fake) Create(ctx context.Context, c nodes.Caller, n nodes.NewNode) (nodes.Info, error) {

@@ -21,12 +21,13 @@ type operation struct {
 	// begin starts what takes longer and answers later itself, unless it returns an
 	// error: then nothing was started.
 	begin func(*Server, *call) error
+	alias bool // another name of one that is listed
 }
 
 // operations joins the tables of the nouns. getCapabilities lists them in this
 // order.
 func operations() []operation {
-	return slices.Concat(sourceOperations, nodeOperations, paramOperations, createOperations,
+	return slices.Concat(sourceOperations, nodeOperations, paramOperations, createOperations, editOperations, moveOperations,
 		commandOperations, queryOperations, sniffOperations)
 }
 

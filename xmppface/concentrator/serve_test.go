@@ -72,6 +72,13 @@ const (
 )
 
 const (
+	editForm1 = formOpen + "<field var='Name'><value>first</value></field><field var='Port'><value/></field><field var='Password'><value></value></field></x>"
+	editForm2 = formOpen + "<field var='Port'><value>1502</value></field><field var='Password.clear'><value>true</value></field></x>"
+	wrongEdit = formOpen + "<field var='NodeId'><value/></field><field var='Port'><value>70000</value></field><field var='Password'><value>geheim</value></field>" +
+		"<field var='Password.clear'><value>1</value></field><field var='Hots'><value>h</value></field></x>"
+)
+
+const (
 	formOpen   = "<x xmlns='jabber:x:data' type='submit'>"
 	clockForm  = formOpen + "<field var='Time'><value>2026-08-20T10:11:12Z</value></field></x>"
 	wrongClock = formOpen + "<field var='Repeat'><value>10</value></field><field var='Tiem'><value>now</value></field></x>"
@@ -104,6 +111,16 @@ var golden = []struct{ name, op, attrs, children string }{
 	{"createNewNode", "", "id='Root' src='MeteringTopology' type='modbus.gateway'", gwForm},
 	{"createNewNode-wrong", "createNewNode", "id='Root' type='modbus.gateway'", wrongForm1},
 	{"destroyNode", "", "id='GW/7'", ""},
+	{"getNodeParametersForEdit", "", "id='GW' xml:lang='en'", ""},
+	{"setNodeParametersAfterEdit", "", "id='GW'", editForm1},
+	{"setNodeParametersAfterEdit-wrong", "setNodeParametersAfterEdit", "id='GW'", wrongEdit},
+	{"setNodeParametersForEdit", "", "id='GW'", editForm1},
+	{"getCommonNodeParametersForEdit", "", "", "<nd id='GW'/><nd id='GW2'/>"},
+	{"setCommonNodeParametersAfterEdit", "", "", "<nd id='GW'/><nd id='GW2'/>" + editForm2},
+	{"moveNodeUp", "", "id='GW'", ""},
+	{"moveNodeDown", "", "id='GW'", ""},
+	{"moveNodesUp", "", "", "<nd id='GW'/><nd id='GW2'/>"},
+	{"moveNodesDown", "", "", "<nd id='GW'/><nd id='GW2'/>"},
 	{"getNodeCommands", "", "id='GW' xml:lang='en'", ""},
 	{"getNodeCommands-none", "getNodeCommands", "id='GW/7'", ""},
 	{"getCommandParameters", "", "id='GW' src='MeteringTopology' command='SetClock'", ""},

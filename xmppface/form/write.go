@@ -57,7 +57,7 @@ func appendForm(b []byte, f *nodes.Form, submitted Texts, wrong map[string]strin
 		if !given {
 			text = spellValue(p, f.Values[p.ID])
 		}
-		b = appendField(b, p, text, wrong[p.ID], notSame)
+		b = appendField(b, p, text, wrong[p.ID], notSame || f.Differ[p.ID])
 	}
 	left := maxUnknown
 	for _, id := range slices.Sorted(maps.Keys(wrong)) {
