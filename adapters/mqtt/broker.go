@@ -23,8 +23,10 @@ type broker struct {
 
 	wake   chan struct{} // something is to be reported
 	relink chan struct{} // the connection is to be made anew, or its subscriptions looked at
-	ended  chan struct{} // closed when Run is over
+	over   chan struct{} // closed when Run comes to its end
 	noted  time.Time     // when a message was last kept for listeners to come; for the one who receives
+
+	outbox sync.Mutex // held while messages are put into the outbox or taken out
 
 	mu      sync.Mutex // guards all below; nobody else is called under it
 	cfg     brokerConfig
@@ -35,24 +37,31 @@ type broker struct {
 	queue   []*feed           // what is to be reported
 	changed []*device         // those of which messages are to be set or cleared
 	client  mqtt.Client       // nil without a connection
+	ready   bool              // the connection has its subscriptions, so that no answer is missed
 	epoch   int               // counts connections made with other settings
 	down    error             // why values are not current: there is no connection; nil
 	since   time.Time         // of the connection, or of its loss
 	stats   statistics
+	turned  chan struct{} // closed and replaced when the connection came or went
+
+	commands uint64 // counts those that were published
 }
 
 // route is who wants the messages of a topic.
 type route struct {
 	feeds     []*feed
+	answers   []*field  // whose acknowledgements it carries
 	available []*device // whose availability it tells
 }
 
-func (r *route) empty() bool { return len(r.feeds) == 0 && len(r.available) == 0 }
+func (r *route) empty() bool {
+	return len(r.feeds) == 0 && len(r.available) == 0 && len(r.answers) == 0
+}
 
 func open(e adapters.Env, t timing) (nodes.Device, error) {
 	b := &broker{
 		id: e.Node.ID, host: e.Host, tap: e.Tap, log: e.Host.Log(), timing: t,
-		wake: make(chan struct{}, 1), relink: make(chan struct{}, 1), ended: make(chan struct{}),
+		wake: make(chan struct{}, 1), relink: make(chan struct{}, 1), over: make(chan struct{}), turned: make(chan struct{}),
 		cfg:     readBroker(&e.Node.Spec),
 		devices: make(map[string]*device), fields: make(map[string]*field), routes: make(map[string]*route), again: make(map[string]bool),
 	}
@@ -73,7 +82,12 @@ func open(e adapters.Env, t timing) (nodes.Device, error) {
 // Run implements [nodes.Device].
 func (b *broker) Run(ctx context.Context) error {
 	var wait sync.WaitGroup
-	defer close(b.ended)
+	stop := context.AfterFunc(ctx, func() { close(b.over) })
+	defer stop()
+	n := waiting(b.host.Shelf())
+	b.mu.Lock()
+	b.stats.waiting = n
+	b.mu.Unlock()
 	wait.Go(func() { b.report(ctx) })
 	wait.Go(func() { b.look(ctx) })
 	b.connect(ctx)
@@ -140,7 +154,7 @@ func (b *broker) put(list []*nodes.Node) {
 				continue
 			}
 			if f == nil {
-				f = &field{id: n.ID}
+				f = &field{id: n.ID, writing: make(chan struct{}, 1)}
 				b.fields[n.ID] = f
 			} else if f.dev != d {
 				f.dev.drop(f)

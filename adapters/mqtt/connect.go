@@ -86,6 +86,7 @@ func (b *broker) lost(cfg *linkConfig, text string, mild bool) {
 			for _, d := range b.devices {
 				d.retell()
 			}
+			b.turn()
 		}
 		b.mu.Unlock()
 		poke(b.wake)
@@ -113,7 +114,8 @@ func (b *broker) session(ctx context.Context, cfg *linkConfig, epoch int) (up bo
 	}
 	defer func() {
 		b.mu.Lock()
-		b.client, b.since = nil, time.Now()
+		b.client, b.ready, b.since = nil, false, time.Now()
+		b.turn()
 		b.stats.changed = true
 		b.mu.Unlock()
 		client.Disconnect(250)
@@ -141,9 +143,18 @@ func (b *broker) session(ctx context.Context, cfg *linkConfig, epoch int) (up bo
 	b.log.Info("mqtt: connected", "broker", cfg.addr(), "client", cfg.clientID)
 	b.tap.Note(snifferInfo, "", fmt.Sprintf("connected with %s as %s", cfg.addr(), cfg.clientID))
 	have := make(map[string]bool)
-	for {
+	for posted := false; ; posted = true {
 		if err := b.subscribe(ctx, client, cfg, have); err != nil {
 			return true, err
+		}
+		if !posted {
+			if err := b.post(ctx, client); err != nil {
+				return true, err
+			}
+			b.mu.Lock()
+			b.ready = true
+			b.turn()
+			b.mu.Unlock()
 		}
 		select {
 		case <-ctx.Done():
@@ -160,6 +171,12 @@ func (b *broker) session(ctx context.Context, cfg *linkConfig, epoch int) (up bo
 			}
 		}
 	}
+}
+
+// turn tells those who wait that the connection came or went. The broker is locked.
+func (b *broker) turn() {
+	close(b.turned)
+	b.turned = make(chan struct{})
 }
 
 func (b *broker) options(ctx context.Context, cfg *linkConfig, gone chan<- error) (*mqtt.ClientOptions, error) {

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,6 +141,30 @@ func TestContract(t *testing.T) {
 			b := startBroker(t, mqtttest.Options{})
 			publishing(t, b, `{"level":1.50,"flow":{"now":3}}`, "plant/a", "plant/b")
 			return brokerNode(t, b.Port(), devices())
+		},
+		Writing: func(t *testing.T) adaptertest.Writing {
+			b := startBroker(t, mqtttest.Options{})
+			b.Watch(func(m mqtttest.Message) {
+				switch m.Topic {
+				case "w/set":
+					b.Publish("w", m.Payload, false)
+				case "w/ask":
+					b.Publish("w/answer", `{"done":"`+strings.Trim(m.Payload, `"`)+`"}`, false)
+				}
+			})
+			devices := []*nodes.Node{deviceNode("w", "w", []*nodes.Node{
+				fieldNode("target", "target", "Writable", true, "Unit", "°C"),
+				fieldNode("pump", "pump", "Writable", true, "Type", "bool", "OnValue", "ON", "OffValue", "OFF"),
+				fieldNode("mode", "mode", "Writable", true, "Type", "text", "Command", "{json}", "CommandTopic", "~/ask",
+					"Acknowledge", "topic", "AckTopic", "~/answer", "AckPath", "done", "AckValue", "yes"),
+			})}
+			return adaptertest.Writing{
+				Node: brokerNode(t, b.Port(), devices),
+				Settings: []nodes.Setting{{Node: "mq/w/pump", Name: "pump", Value: nodes.Bool(true)},
+					{Node: "mq/w/target", Name: "target", Value: nodes.Double(21.5)}},
+				Refused: nodes.Setting{Node: "mq/w/mode", Name: "mode", Value: nodes.String("no")},
+				Writes:  func() int { return len(b.Messages()) },
+			}
 		},
 		Silent: func(t *testing.T) *nodes.Node { return brokerNode(t, silentPeer(t), devices()) },
 		Off:    func(t *testing.T) *nodes.Node { return brokerNode(t, 1, devices()) },

@@ -44,6 +44,10 @@ type field struct {
 	olders  int
 	live    bool // the value came live since the connection was made
 	pending bool // it is to be reported
+
+	writing chan struct{} // taken by the write under way
+	writes  []*write      // that wait for an answer
+	ack     string        // topic of the acknowledgements that is routed
 }
 
 // feed is a topic as a device reads it in one format.
@@ -64,6 +68,7 @@ type place struct {
 }
 
 func (d *device) drop(f *field) {
+	d.b.unanswer(f)
 	d.fields = slices.DeleteFunc(d.fields, func(x *field) bool { return x == f })
 }
 
@@ -82,7 +87,21 @@ func (d *device) unroute() {
 			delete(d.b.routes, d.available)
 		}
 	}
+	for _, f := range d.fields {
+		d.b.unanswer(f)
+	}
 	d.feeds, d.available = nil, ""
+}
+
+// unanswer takes a field out of the route of its acknowledgements.
+func (b *broker) unanswer(f *field) {
+	if r := b.routes[f.ack]; r != nil && f.ack != "" {
+		r.answers = slices.DeleteFunc(r.answers, func(x *field) bool { return x == f })
+		if r.empty() {
+			delete(b.routes, f.ack)
+		}
+	}
+	f.ack = ""
 }
 
 // build makes the feeds of a device anew, and has their topics subscribed once more,
@@ -108,6 +127,11 @@ func (d *device) build() {
 		return len(list)
 	}
 	for _, f := range d.fields {
+		if c := &f.cfg.command; c.writable && c.ack == ackTopic {
+			f.ack = absolute(c.ackTopic, d.cfg.topic)
+			r := d.b.route(f.ack)
+			r.answers = append(r.answers, f)
+		}
 		k := key{absolute(f.cfg.topic, d.cfg.topic), d.cfg.format}
 		if f.cfg.own {
 			k.format = f.cfg.format
@@ -247,7 +271,7 @@ func (f *field) reading(store []nodes.Field) (nodes.Reading, bool) {
 	if f.value.IsZero() {
 		return nodes.Reading{}, false
 	}
-	store[0] = nodes.Field{Name: f.name, Value: f.value, Time: f.at, Category: f.cfg.category, QoS: f.qos}
+	store[0] = nodes.Field{Name: f.name, Value: f.value, Time: f.at, Category: f.cfg.category, QoS: f.qos, Writable: f.cfg.command.writable}
 	return nodes.Reading{Node: f.id, Fields: store[:1:1]}, true
 }
 

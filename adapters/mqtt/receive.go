@@ -38,6 +38,11 @@ func (b *broker) receive(m mqtt.Message) {
 	for _, d := range r.available {
 		d.hear(data)
 	}
+	for _, f := range r.answers {
+		if !m.Retained() {
+			f.answered(data)
+		}
+	}
 	if len(b.queue)+len(b.changed) > before {
 		poke(b.wake)
 	}
@@ -159,6 +164,9 @@ func (p *place) take(items []payload.Item, kept bool, now time.Time) error {
 		qos |= nodes.Warning
 	} else {
 		f.live = true
+	}
+	if !kept {
+		f.echo(v)
 	}
 	f.value, f.at, f.qos, f.err, f.stamp, f.pending = v, at, qos, nil, stamp, true
 	return nil

@@ -43,8 +43,10 @@ func (b *broker) listener(topic string) string {
 		return ""
 	case len(r.feeds) > 0:
 		return r.feeds[0].dev.id
+	case len(r.available) > 0:
+		return r.available[0].id
 	}
-	return r.available[0].id
+	return r.answers[0].dev.id
 }
 
 // frame shows a message: topic, QoS, whether it was retained, and the payload as text

@@ -14,6 +14,9 @@ type statistics struct {
 	broken, tooLong uint64 // payloads
 	late            uint64 // values older than the ones before
 	connects        uint64
+	waiting         int    // in the outbox
+	expired         uint64 // there
+	overflow        uint64 // refused since it was full
 	lastErr         string
 	changed         bool // something that is told at once
 
@@ -50,5 +53,8 @@ func (b *broker) statistics(now time.Time) nodes.Reading {
 	count("values out of order", s.late)
 	count("topics", uint64(len(b.routes)))
 	count("queue", uint64(len(b.queue)))
+	count("outbox", uint64(s.waiting))
+	count("outbox expired", s.expired)
+	count("outbox refused", s.overflow)
 	return nodes.Reading{Node: b.id, Fields: out}
 }

@@ -13,7 +13,9 @@ import (
 // changes nothing does nothing.
 type brokerConfig struct {
 	linkConfig
-	silence time.Duration
+	silence    time.Duration
+	outboxTime time.Duration // 0: nothing waits
+	outboxSize int
 }
 
 // linkConfig is what a connection is made with. A change of it means another one.
@@ -48,7 +50,7 @@ func (c *linkConfig) addr() string {
 
 func readBroker(s *nodes.Spec) brokerConfig {
 	p := s.Params
-	c := brokerConfig{silence: p.Span("SilenceTimeout"), linkConfig: linkConfig{
+	c := brokerConfig{silence: p.Span("SilenceTimeout"), outboxTime: p.Span("OutboxTime"), outboxSize: p.Int("OutboxSize"), linkConfig: linkConfig{
 		host: p.Text("Host"), port: p.Int("Port"), transport: p.Text("Transport"), path: p.Text("Path"),
 		user: p.Text("UserName"), password: p.Text("Password"), clientID: p.Text("ClientId"),
 		ca: p.Text("CAFile"), cert: p.Text("CertificateFile"), key: p.Text("KeyFile"), anyCertificate: p.Bool("TrustServer"),
@@ -108,6 +110,9 @@ func brokerType() nodes.Type {
 			{ID: "WillData", Page: "Last will", Label: "Last will", Kind: nodes.KindString, Description: "What is published there."},
 			qosParam("WillQoS", "Last will", "QoS of the last will", "0", "With which it is published."),
 			{ID: "WillRetain", Page: "Last will", Label: "Retain the last will", Kind: nodes.KindBool, Default: nodes.Bool(false), Description: "Whether the broker keeps it for those who subscribe later."},
+			with(span("OutboxTime", "Outbox", "Time in the outbox", "How long what is to be published waits for a connection, on disk; 0: it does not wait, and fails.", 0, 31*24*time.Hour), nodes.Duration(0, 0)),
+			{ID: "OutboxSize", Page: "Outbox", Label: "Size of the outbox", Kind: nodes.KindInt32, Default: nodes.Int32(100), Min: nodes.Int32(1), Max: nodes.Int32(10000),
+				Description: "How many messages wait at most, 1 MiB in all; more are refused."},
 			with(span("SilenceTimeout", "Values", "Silence time-out", "A device that sends nothing for so long is said to be silent, and its values are no longer current; 0: never. Each device may have its own.", 0, 366*24*time.Hour), nodes.Duration(0, time.Hour)),
 		},
 	}
@@ -115,7 +120,7 @@ func brokerType() nodes.Type {
 
 func checkBroker(p nodes.Params) map[string]string {
 	wrong := make(map[string]string)
-	noMonths(p, wrong, "KeepAlive", "SilenceTimeout")
+	noMonths(p, wrong, "KeepAlive", "SilenceTimeout", "OutboxTime")
 	c := readBroker(&nodes.Spec{Params: p})
 	for _, f := range filters(c.subscribe) {
 		if err := checkFilter(f); err != nil {

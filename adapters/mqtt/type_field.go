@@ -16,6 +16,7 @@ type fieldConfig struct {
 	timePath string
 	category nodes.Category
 	mapping  mappingConfig
+	command  commandConfig
 }
 
 // mappingConfig is how an item becomes a value, as written. Comparable.
@@ -71,16 +72,18 @@ func readField(s *nodes.Spec) fieldConfig {
 		m.divisor = v.Double()
 	}
 	c.mapping = m
+	c.command = readCommand(p)
 	return c
 }
 
 func fieldType() nodes.Type {
 	return nodes.Type{
 		Name: TypeField, Title: "MQTT field", Part: true,
-		Parents: []string{TypeDevice},
-		Caps:    nodes.CanRead,
-		Check:   checkField,
-		Params: []nodes.Param{
+		Parents:  []string{TypeDevice},
+		Caps:     nodes.CanRead | nodes.CanControl,
+		Check:    checkField,
+		Controls: fieldControls,
+		Params: append([]nodes.Param{
 			{ID: "Topic", Page: "Payload", Label: "Topic", Kind: nodes.KindString, Description: "Empty: that of the device. May begin with ~ for it: ~/temperature."},
 			{ID: "Format", Page: "Payload", Label: "Format", Kind: nodes.KindEnum, Options: formatOptions(), Description: "How the payload is written; empty: as the device says."},
 			{ID: "Path", Page: "Payload", Label: "Path", Kind: nodes.KindString,
@@ -101,7 +104,7 @@ func fieldType() nodes.Type {
 			{ID: "Category", Page: "Value", Label: "Category", Kind: nodes.KindEnum, Default: nodes.Enum("momentary", "Category"),
 				Options:     options("momentary", "Momentary", "peak", "Peak", "status", "Status", "computed", "Computed", "identity", "Identity", "historical", "Historical"),
 				Description: "What the value means in the life of the device."},
-		},
+		}, commandParams()...),
 	}
 }
 
@@ -135,5 +138,6 @@ func checkField(p nodes.Params) map[string]string {
 	if m.on != "" && m.on == m.off {
 		wrong["OffValue"] = "must not be the same as OnValue"
 	}
+	checkCommand(p, &c, wrong)
 	return wrong
 }
