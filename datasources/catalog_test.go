@@ -133,6 +133,10 @@ var calls = map[string]struct {
 	"Read": {need: nodes.Read, call: func(ctx context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
 		return c.Read(ctx, who, &nodes.Readout{Refs: []nodes.Ref{ref}}, func(nodes.Ref, nodes.Reading) {})
 	}},
+	"Last": {need: nodes.Read, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		_, err := c.Last(who, ref)
+		return err
+	}},
 	"Watch": {need: nodes.Read, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
 		stop, err := c.Watch(who, nodes.Watch{Refs: []nodes.Ref{ref}, Notify: func(nodes.Ref, nodes.Reading) {}})
 		if err == nil {

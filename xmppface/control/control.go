@@ -49,9 +49,9 @@ type Backend interface {
 	// Controls returns the control parameters of a node, a device's with those of its
 	// parts; none when nothing can be set. It is Forbidden for who may only see.
 	Controls(c nodes.Caller, ref nodes.Ref) ([]nodes.Param, error)
-	// Current answers a readout at once or not at all: when all values are fresh
-	// enough it yields every node and returns true.
-	Current(c nodes.Caller, ro *nodes.Readout, yield func(nodes.Ref, nodes.Reading)) (fresh bool, err error)
+	// Last returns the last values of a node, a device's with those of its parts: those
+	// that are not current are flagged. It waits for no device.
+	Last(c nodes.Caller, ref nodes.Ref) (nodes.Reading, error)
 	// Set checks all values before it writes the first: an error says that nothing was
 	// tried, with Fields by parameter name where these are wrong. Otherwise there is
 	// one final outcome for each, in order. The end of ctx is the time to live.

@@ -37,8 +37,9 @@
 //   - A set may hold elements and a form; the elements come first. Hidden fields of
 //     a form are ignored. An emptied field is not set, but for a text of which the
 //     form could show a value.
-//   - The form of several nodes has the parameters that all of them have. Present
-//     values are shown only while they are current; no device is waited for.
+//   - The form of several nodes has the parameters that all of them have. Each present
+//     value is shown while it is current, whether or not others of the device are; no
+//     device is waited for.
 //   - Requests without nd are for the hub itself, which has no control parameters:
 //     item-not-found.
 //

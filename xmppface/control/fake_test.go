@@ -110,8 +110,7 @@ func (f *fake) Controls(c nodes.Caller, ref nodes.Ref) ([]nodes.Param, error) {
 	return f.params(ref.ID), nil
 }
 
-func (f *fake) Current(c nodes.Caller, ro *nodes.Readout, yield func(nodes.Ref, nodes.Reading)) (bool, error) {
-	ref := ro.Refs[0]
+func (f *fake) Last(c nodes.Caller, ref nodes.Ref) (nodes.Reading, error) {
 	field := func(name string, v nodes.Value, q nodes.QoS) nodes.Field {
 		return nodes.Field{Name: name, Value: v, Time: day, Category: nodes.Momentary, Writable: true, QoS: q}
 	}
@@ -127,12 +126,12 @@ func (f *fake) Current(c nodes.Caller, ro *nodes.Readout, yield func(nodes.Ref, 
 	case "fan":
 		r.Fields = []nodes.Field{field("on", nodes.Bool(true), 0), field("speed", nodes.Quantity(900, 0, "1/min"), 0)}
 	case "old":
-		return false, nil
+		r.Err = nodes.Errorf(nodes.Unreachable, "read", ref, "old has not been read yet")
+		r.Fields = []nodes.Field{field("on", nodes.Bool(true), nodes.Warning)}
 	case "blind":
-		return false, nodes.Errorf(nodes.Forbidden, "read", ref, "you may see this node, but not: read")
+		return r, nodes.Errorf(nodes.Forbidden, "read", ref, "you may see this node, but not: read")
 	}
-	yield(ref, r)
-	return true, nil
+	return r, nil
 }
 
 func (f *fake) Set(ctx context.Context, c nodes.Caller, list []nodes.Assignment) ([]nodes.Outcome, error) {

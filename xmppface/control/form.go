@@ -95,30 +95,27 @@ func (s *Server) form(c nodes.Caller, refs []nodes.Ref) (*nodes.Form, error) {
 	return f, nil
 }
 
-// shown returns the present values of parameters, as far as they are known and
-// current.
+// shown returns the present values of parameters, each as far as it is known and
+// current, whatever the rest of the device is.
 func (s *Server) shown(c nodes.Caller, ref nodes.Ref, list []nodes.Param) nodes.Params {
 	out := make(nodes.Params)
-	ro := nodes.Readout{Refs: []nodes.Ref{ref}}
 	known := make(map[string]*nodes.Param, len(list))
 	for i := range list {
 		known[list[i].ID] = &list[i]
-		ro.Fields = append(ro.Fields, list[i].ID)
 	}
 	if len(list) == 0 {
 		return out
 	}
 	// Who may control but not read gets an error, and sees no values.
-	_, _ = s.backend.Current(c, &ro, func(_ nodes.Ref, r nodes.Reading) {
-		for i := range r.Fields {
-			x := &r.Fields[i]
-			p := known[x.Name]
-			if p == nil || p.Secret || x.Category != nodes.Momentary && !x.Writable || x.QoS&(nodes.Missing|nodes.Warning|nodes.Erroneous) != 0 {
-				continue
-			}
-			out[x.Name] = x.Value
+	r, _ := s.backend.Last(c, ref)
+	for i := range r.Fields {
+		x := &r.Fields[i]
+		p := known[x.Name]
+		if p == nil || p.Secret || x.Category != nodes.Momentary && !x.Writable || x.QoS&(nodes.Missing|nodes.Warning|nodes.Erroneous) != 0 {
+			continue
 		}
-	})
+		out[x.Name] = x.Value
+	}
 	return out
 }
 

@@ -27,8 +27,9 @@
 //   - No category means all of them. No nd means the root node, which is the hub
 //     itself; the messages then hold ts elements without nd.
 //   - No f means that any field triggers.
-//   - maxAge is checked and has no effect: only current values are sent. Tokens (dt,
-//     st, ut) and an empty v are ignored.
+//   - What is older than maxAge when it comes neither triggers nor is sent, but for
+//     identity fields: what a device is does not age. Without maxAge, or with PT0S, all
+//     is sent. Tokens (dt, st, ut) and an empty v are ignored.
 //   - In durations a month is 30 days. maxInt is at least 100 ms.
 //   - Values are polled as often as minInt says, or maxInt when there is no minInt.
 //

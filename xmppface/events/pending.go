@@ -59,10 +59,10 @@ func (p *pending) put(ref nodes.Ref, r nodes.Reading, asked bool) {
 			p.order = append(p.order, ref)
 		}
 	}
-	due := false
+	due, now := false, time.Now()
 	for i := range r.Fields {
 		f := &r.Fields[i]
-		if !p.ro.Wants(f) {
+		if !p.ro.Wants(f) || p.q.tooOld(f, now) {
 			continue
 		}
 		due = due || !asked && p.triggers(ref, f)

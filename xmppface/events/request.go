@@ -20,12 +20,19 @@ type request struct {
 	names          []string
 	rules          map[string]rule // by field name; those with a condition only
 	minInt, maxInt time.Duration
-	now            bool // req: everything is to be sent at once
+	maxAge         time.Duration // older values are left out; 0: none are
+	now            bool          // req: everything is to be sent at once
 }
 
 // readout returns what to read for the subscription.
 func (q *request) readout() *nodes.Readout {
 	return &nodes.Readout{Refs: q.refs, Categories: q.categories, Fields: q.names}
+}
+
+// tooOld tells whether a field is older than the subscription allows. What a device is
+// does not age.
+func (q *request) tooOld(f *nodes.Field, now time.Time) bool {
+	return q.maxAge > 0 && f.Category != nodes.Identity && now.Sub(f.Time) > q.maxAge
 }
 
 // interval is how often values are wanted.
@@ -78,6 +85,8 @@ func (q *request) attr(name, value string) error {
 			return err
 		case name == "minInt":
 			q.minInt = d
+		case name == "maxAge":
+			q.maxAge = d
 		case name == "maxInt" && d == 0:
 			return ext.Invalid("maxInt is zero; leave it out to be told of changes only")
 		case name == "maxInt":

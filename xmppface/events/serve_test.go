@@ -60,7 +60,7 @@ func TestGolden(t *testing.T) {
 		{"node", "id='a &amp; b'", "<nd id='GW/7'/>"},
 		{"address", "id='7' all='true' st='x' dt='y' ut='z'", "<nd id='GW/7' src='MeteringTopology' pt=''/>"},
 		{"root", "id='7'", ""},
-		{"fields", "id='7' m='true' maxAge='PT1H'", "<nd id='GW/7'/><f n='Level'/>"},
+		{"fields", "id='7' m='true' maxAge='P99Y'", "<nd id='GW/7'/><f n='Level'/>"},
 		{"conditions", "id='7'", "<nd id='GW/7'/><f n='Level' by='0.5'/><f n='Pump' v='0' up='1' dn='1'/>"},
 		{"intervals", "id='7' minInt='PT0.01S' maxInt='P1M'", "<nd id='GW/7'/><nd id='GW/8'/><nd id='GW/7'/>"},
 		{"request", "id='7' req='true' minInt='PT0.5S'", "<nd id='GW/8'/><nd id='Root'/>"},
