@@ -81,6 +81,7 @@ type unit struct {
 	resting bool         // asked by probes only: silent, or never heard
 	silent  *nodes.Error // why it counts as silent; nil when it answers, or was never heard
 	asked   moment       // last attempt
+	turn    int          // which of its blocks the last probe asked for
 	counts  counts
 	unsaved bool      // what was learned of it is not on the shelf yet
 	since   time.Time // when the first of that was learned

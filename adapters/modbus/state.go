@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -151,15 +152,17 @@ func (d *device) nextSilent(now moment) (first *unit, at moment) {
 	return first, at
 }
 
-// probe asks a unit that rests for something.
+// probe asks a unit that rests for something, each time for something else: where
+// half of all answers are lost, all its values shall come now and then.
 func (d *device) probe(u *unit) {
 	d.nextProbe = 0
-	b := u.blocks[0]
+	u.turn++
+	b := u.blocks[u.turn%len(u.blocks)]
 	d.ask(u, b.table, b.batch, polling)
 	if u.resting || len(u.blocks) == 0 {
 		return
 	}
-	if b = u.blocks[0]; b.next <= d.now() { // its values came just now
+	if slices.Contains(u.blocks, b) && b.next <= d.now() { // its values came just now
 		d.advance(b, d.now())
 	}
 }
