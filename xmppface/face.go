@@ -44,6 +44,7 @@ type Face struct {
 	status  Status
 	session *Session
 	changed chan struct{}
+	again   chan struct{} // 1: connect without waiting
 }
 
 // New makes a face with the extensions mounted. It fails when two serve the same
@@ -64,7 +65,7 @@ func New(a Account, o Options, extensions ...ext.Extension) (*Face, error) {
 		o.Last = 2 * time.Minute
 	}
 	return &Face{a: a, o: o, routes: r, log: a.Log.With("account", a.JID),
-		status: Status{Since: time.Now()}, changed: make(chan struct{})}, nil
+		status: Status{Since: time.Now()}, changed: make(chan struct{}), again: make(chan struct{}, 1)}, nil
 }
 
 // Status returns the present state.
@@ -102,6 +103,29 @@ func (f *Face) WaitOnline(ctx context.Context) (*Session, error) {
 	}
 }
 
+// Reconnect ends the live session and makes another one, or tries to at once where
+// there is none. It does not wait.
+func (f *Face) Reconnect() {
+	select {
+	case f.again <- struct{}{}:
+	default:
+	}
+	if s := f.Session(); s != nil {
+		s.Close()
+	}
+}
+
+// rest waits until it is time to connect again.
+func (f *Face) rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-f.again:
+	case <-ctx.Done():
+	}
+}
+
 // Run connects and stays connected until ctx ends; it then returns nil, after
 // everything that it started, or an error when a handler hangs. It may be called
 // once.
@@ -128,7 +152,7 @@ func (f *Face) Run(ctx context.Context) error {
 		}
 		f.set(Status{Failure: failure, Retry: time.Now().Add(d)}, nil)
 		wait = min(2*wait, f.o.Last)
-		pause(ctx, d)
+		f.rest(ctx, d)
 	}
 	f.set(Status{}, nil)
 	return p.stop(ctx, handlerGrace)
