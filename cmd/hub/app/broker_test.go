@@ -267,6 +267,16 @@ access:
 			t.Errorf("the hub shows itself to a stranger: %v", found)
 		}
 	})
+	t.Run("the connection is made anew by a command that came by it", func(t *testing.T) {
+		before, _ := d.cli("status")
+		if err := ops.nodes.Execute(t.Context(), nodes.Ref{Source: "Hub", ID: "connections"}, "Reconnect", nil); err != nil {
+			t.Fatal(err)
+		}
+		soon(t, "another session", func() bool {
+			after, _ := d.cli("status")
+			return after != before && strings.Contains(after, "online as gateway@")
+		})
+	})
 	t.Run("the broker restarts", func(t *testing.T) {
 		p.Stop()
 		soon(t, "a message about the broker", func() bool { out, _ := d.cli("show"); return strings.Contains(out, "is not online") })

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -286,8 +287,8 @@ func (p *program) until(f func(context.Context, *client) error) error {
 	return nil
 }
 
-// find returns the reference of a node that a person names by its id or by a path
-// of names below the root.
+// find returns the reference of a node that a person names by its id, by a path of
+// names below the root, or by source and id: Hub:storage.
 func (c *client) find(ctx context.Context, name string) (nodes.Ref, error) {
 	ref, missing, err := c.look(ctx, name)
 	if err == nil && missing != nil {
@@ -308,6 +309,12 @@ func (c *client) look(ctx context.Context, name string) (nodes.Ref, *astray, err
 	_, err := c.nodes.Node(ctx, ref, nodes.Detail{})
 	if err == nil || nodes.KindOf(err) != nodes.NotFound {
 		return ref, nil, err
+	}
+	if source, id, ok := strings.Cut(name, ":"); ok { // as tables show nodes of other sources
+		ref := nodes.Ref{Source: source, ID: cmp.Or(id, nodes.RootID)}
+		if _, err := c.nodes.Node(ctx, ref, nodes.Detail{}); err == nil || nodes.KindOf(err) != nodes.NotFound {
+			return ref, nil, err
+		}
 	}
 	at := nodes.In(nodes.RootID)
 	for _, part := range strings.Split(strings.Trim(name, "/"), "/") {

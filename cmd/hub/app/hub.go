@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fieldhub/hub/adapters"
@@ -39,12 +40,23 @@ type hub struct {
 	access *datasources.Access
 	cat    *datasources.Catalog
 	local  *local.Server
-	faces  map[nodes.Way]*xmppface.Face
+	faces  map[nodes.Way]*xmppface.Face // see face
 	owner  *credential
 	audit  *audit
 	users  *users
 	logins logins
 	began  time.Time
+
+	own         *tree.Tree // the source in which the hub shows itself
+	connections *ownPart
+	facing      sync.Mutex // over faces, while they are being opened
+}
+
+// face returns the participant of a way in; nil: there is none yet.
+func (h *hub) face(w nodes.Way) *xmppface.Face {
+	h.facing.Lock()
+	defer h.facing.Unlock()
+	return h.faces[w]
 }
 
 // runHub runs a hub until ctx ends or a part of it fails. ready is called when all
@@ -99,7 +111,11 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 	if err != nil {
 		return err
 	}
-	h.cat = datasources.New(h.access, h.set.Tap, h.tree)
+	if h.own, err = h.openOwn(); err != nil {
+		return err
+	}
+	s.start("own source", h.own.Run)
+	h.cat = datasources.New(h.access, h.set.Tap, h.tree, h.own)
 	h.cat.Log, h.cat.Audit = h.log, h.audit.add
 	extensions := xmppface.Extensions(
 		xmppface.Program{Name: "hub", Product: "hub", Version: release(), OS: runtime.GOOS},
@@ -189,6 +205,7 @@ func (h *hub) openFace(s *stages, a xmppface.Account, extensions []ext.Extension
 		if a.Way == nodes.WayBroker {
 			notify("STATUS=" + a.JID + " is " + strings.ReplaceAll(described(st), "\n", " "))
 		}
+		h.connections.changed()
 		switch {
 		case st.Online:
 			h.tree.Clear(nodes.RootID, event)
@@ -204,7 +221,9 @@ func (h *hub) openFace(s *stages, a xmppface.Account, extensions []ext.Extension
 	if err != nil {
 		return fmt.Errorf("xmpp account %s: %w", a.JID, err)
 	}
+	h.facing.Lock()
 	h.faces[a.Way] = f
+	h.facing.Unlock()
 	s.start("xmpp account "+a.JID, f.Run)
 	return nil
 }

@@ -129,7 +129,7 @@ func (c *lsCmd) list(ctx context.Context, p *program, s *client, t table, ref no
 				return err
 			}
 		} else {
-			t.cells(cell{text: indent + i.Name}, cell{text: i.Type}, stateCell(i.State), cell{text: i.Ref.ID})
+			t.cells(cell{text: indent + i.Name}, cell{text: i.Type}, stateCell(i.State), cell{text: i.Ref.String()})
 		}
 		if c.Recursive && i.HasChildren {
 			if err := c.list(ctx, p, s, t, i.Ref, indent+"  "); err != nil {

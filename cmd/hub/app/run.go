@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -27,7 +28,9 @@ func (c *runCmd) Run(p *program) error {
 		return err
 	}
 	signal.Ignore(syscall.SIGPIPE) // the hub works on when nobody reads its log any more
-	log := cfg.Log.Logger()
+	all := cfg.Log
+	all.Level = slog.LevelDebug
+	log := withLevel(all.Logger(), cfg.Log.Level)
 	log.Info("starting", "version", release(), "config", c.Config)
 	path := filepath.Join(cfg.Data, ownerFile)
 	err = runHub(p.ctx, cfg, log, p.factory, func(h *hub) (func(), error) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,7 +30,10 @@ func (h *hub) tellSelf(ctx context.Context) error {
 			share = 100 * float64(cpu-used) / float64(now.Sub(at))
 		}
 		used, at = cpu, now
-		h.tree.Report([]nodes.Reading{{Node: nodes.RootID, MaxAge: 3 * selfInterval, Fields: h.self(now, share)}})
+		about := nodes.Reading{Node: nodes.RootID, MaxAge: 3 * selfInterval, Fields: h.self(now, share)}
+		h.tree.Report([]nodes.Reading{about})
+		about.Fields = slices.Clone(about.Fields)
+		h.own.Report([]nodes.Reading{about})
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fieldhub/hub/nodes"
+)
+
+const reconnect = "Reconnect"
+
+// connectionsPart is how the hub can be reached.
+func (h *hub) connectionsPart() *ownPart {
+	p := newOwnPart("connections", "Connections", func(now time.Time) ([]nodes.Field, []nodes.Message) {
+		f := fields{now: now}
+		var messages []nodes.Message
+		f.add(nodes.Identity, "Local server", nodes.String(h.owner.Address))
+		f.add(nodes.Identity, "Local fingerprint", nodes.String(h.owner.Fingerprint))
+		for _, x := range []struct {
+			way  nodes.Way
+			name string
+		}{{nodes.WayLocal, "Local"}, {nodes.WayBroker, "Broker"}} {
+			face := h.face(x.way)
+			if face == nil {
+				continue
+			}
+			st := face.Status()
+			if x.way == nodes.WayBroker {
+				f.add(nodes.Identity, "Broker account", nodes.String(h.cfg.XMPP.JID))
+			}
+			f.add(nodes.Status, x.name+" connected", nodes.Bool(st.Online))
+			if !st.Since.IsZero() {
+				f.add(nodes.Status, x.name+" since", nodes.DateTime(st.Since))
+			}
+			if !st.Online && st.Failure != nil {
+				messages = append(messages, nodes.Message{Time: st.Since, Severity: nodes.SeverityError, EventID: "Connection " + string(x.way),
+					Text: x.name + " is not connected: " + st.Failure.Text})
+			}
+		}
+		return f.list, messages
+	})
+	p.commands = []nodes.Command{{ID: reconnect, Kind: nodes.Simple, Title: "Reconnect", Category: "Hub", SortKey: "1",
+		Description:  "Closes the connection to the broker and makes it anew, or tries at once where there is none. Whoever came by it is cut off for a moment.",
+		Confirmation: "Close the connection to the broker and make it anew?",
+		Success:      "The connection is made anew.", Failure: "The connection stays as it is."}}
+	p.run = func(context.Context, string, nodes.Params) error {
+		face := h.face(nodes.WayBroker)
+		if face == nil {
+			return errors.New("this hub has no account on a broker; write one below xmpp in its configuration")
+		}
+		select {
+		case p.after <- face.Reconnect: // the answer may go by this connection
+		default: // it is about to be
+		}
+		return nil
+	}
+	return p
+}
