@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	case "bare":
 		runBare(os.Args[1:])
 		return
+	case "mqttbare":
+		runMQTTBare(os.Args[1])
+		return
 	}
 	fmt.Printf("%s, %s/%s, %d processors, %s\n", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 	code := m.Run()
