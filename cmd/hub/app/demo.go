@@ -100,7 +100,7 @@ func (c *demoCmd) hub(p *program, dir, file, plant, line string, cabinet *gpiote
 		showing = true
 		own := *p
 		options := *p.options
-		options.Hub = file
+		options.Hub, options.remote = file, remote{}
 		own.ctx, own.options = ctx, &options
 		go func() {
 			err := c.show(&own)

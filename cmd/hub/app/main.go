@@ -73,6 +73,8 @@ type grammar struct {
 	Query    queryCmd    `cmd:"" help:"Run a query of a node and print what it finds." group:"client"`
 	Types    typesCmd    `cmd:"" help:"List the types of nodes that can be added below a node, with their parameters." group:"client"`
 	Add      addCmd      `cmd:"" help:"Add a node." group:"client"`
+	Edit     editCmd     `cmd:"" help:"Change parameters of nodes, their name or id; without any: show them." group:"client"`
+	Mv       mvCmd       `cmd:"" help:"Move nodes up or down among their siblings." group:"client"`
 	Rm       rmCmd       `cmd:"" help:"Remove a node with everything below it." group:"client"`
 	Export   exportCmd   `cmd:"" help:"Write the tree as YAML." group:"owner"`
 	Import   importCmd   `cmd:"" help:"Add the nodes of a YAML file, all or none." group:"owner"`
