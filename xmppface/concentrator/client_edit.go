@@ -31,14 +31,17 @@ func (c *Client) EditForm(ctx context.Context, list []nodes.Ref) (nodes.Form, er
 	if err != nil {
 		return nodes.Form{}, nodes.Errorf(nodes.Internal, op, first, "the hub's form: "+err.Error())
 	}
-	if len(list) > 1 {
-		f.Differ = f.NotSame
+	f.Differ = make(map[string]bool)
+	for id, differs := range f.NotSame {
+		if differs && len(list) > 1 {
+			f.Differ[id] = true
+		}
 	}
 	return f.Form, nil
 }
 
 // Edit changes a node. Of e, Node is ignored; a zero Value among the parameters empties
-// the field. Wrong parameters are told in the error's
+// the field; an empty secret stays as it is. Wrong parameters are told in the error's
 // Fields.
 func (c *Client) Edit(ctx context.Context, r nodes.Ref, e nodes.Edit) (nodes.Info, error) {
 	b := append(appendRef(c.request("setNodeParametersAfterEdit"), r.Resolved()), '>')

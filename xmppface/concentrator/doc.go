@@ -40,6 +40,14 @@
 //     message of type Error. Its contentType has no parameters, since clients find no
 //     decoder for one that has; the name of the file is the header of a section
 //     around it. A row longer than a message is left out in the same way.
+//   - Edits: setNodeParametersForEdit, as the text of the specification has it once, is
+//     setNodeParametersAfterEdit. What is left out of a form stays as it is, what is
+//     emptied gets its default. A secret is never sent; left empty it stays, and a field
+//     of its name with ".clear" takes it away. NodeId and Name rename a single node. In the
+//     form of several nodes a field that differs is empty, marked notSame and, left
+//     empty, stays as it is on each. All is applied or nothing.
+//   - A move at the edge is no error. Nodes that are moved together do not pass each
+//     other. A request for several nodes names each once.
 //   - A date has no element of its own among displayable parameters and travels
 //     as a string, as does a number with a unit; a time of 24 hours and more is a
 //     duration; numbers that are not finite are left out.

@@ -3,7 +3,6 @@ package concentrator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -22,7 +21,8 @@ var editOperations = []operation{
 }
 
 // clearing is what follows the name of a secret in the name of the field that takes
-// the secret away: a secret never goes out, and an empty one means that it stays.
+// the secret away: a secret never goes out, and an empty one means that it stays. One
+// that must be there has no such field.
 const clearing = ".clear"
 
 // editForm is a node's form for editing, with a box to clear each secret; of several
@@ -34,8 +34,12 @@ func (s *Server) editForm(c *call, list []nodes.Ref) (*nodes.Form, error) {
 	}
 	params := make([]nodes.Param, 0, len(f.Params)+2)
 	for _, p := range f.Params {
+		clears := p.Secret && !p.ReadOnly && !p.Required
+		if p.Secret || f.Differ[p.ID] {
+			p.Required = false // left empty it stays as it is
+		}
 		params = append(params, p)
-		if p.Secret && !p.ReadOnly {
+		if clears {
 			params = append(params, nodes.Param{ID: p.ID + clearing, Page: p.Page, Section: p.Section, Label: "Clear: " + p.Label, Kind: nodes.KindBool,
 				Description: p.Label + " is never shown. Left empty it stays as it is; with this box it is taken away."})
 		}
@@ -99,7 +103,8 @@ func (s *Server) setCommonNodeParametersAfterEdit(ctx context.Context, c *call) 
 }
 
 // edit applies the form of a request to nodes: all or none. What is left out of the
-// form stays as it is, what is emptied gets its default.
+// form stays as it is, what is emptied gets its default; where several nodes differ, an
+// empty field leaves each as it is.
 func (s *Server) edit(ctx context.Context, c *call, list []nodes.Ref, from string) ([]nodes.Info, error) {
 	f, err := s.editForm(c, list)
 	if err != nil {
@@ -120,9 +125,7 @@ func (s *Server) edit(ctx context.Context, c *call, list []nodes.Ref, from strin
 		clears = clears && slices.ContainsFunc(f.Params, func(p nodes.Param) bool { return p.ID == secret && p.Secret })
 		switch {
 		case id == fieldID || id == fieldName:
-			if len(list) > 1 {
-				wrong[id] = "several nodes cannot have the same"
-			} else if v.Text() == "" {
+			if v.Text() == "" {
 				wrong[id] = "cannot be empty"
 			}
 		case clears && v.Bool():
@@ -130,7 +133,8 @@ func (s *Server) edit(ctx context.Context, c *call, list []nodes.Ref, from strin
 				wrong[secret] = "is to be cleared and set at once; do one of them"
 			}
 			e.Params[secret] = nodes.Value{}
-		case !clears:
+		case clears, v.IsZero() && f.Differ[id]: // clients that do not know notSame send it empty
+		default:
 			e.Params[id] = v
 		}
 	}
@@ -152,10 +156,11 @@ func (s *Server) edit(ctx context.Context, c *call, list []nodes.Ref, from strin
 	return out, nil
 }
 
-// several reads the nodes of a request that names at least one; a form may stand
-// beside them.
+// several reads the nodes of a request that names at least one, and none twice; a
+// form may stand beside them.
 func several(e *wire.Element) ([]nodes.Ref, error) {
 	var out []nodes.Ref
+	seen := make(map[nodes.Ref]bool, len(e.Children))
 	for _, c := range e.Children {
 		switch c.Name.Local {
 		case "x":
@@ -168,10 +173,14 @@ func several(e *wire.Element) ([]nodes.Ref, error) {
 		if err != nil {
 			return nil, err
 		}
+		if seen[r] {
+			return nil, invalid(clip(e.Name.Local) + " names the node " + clip(r.String()) + " twice; name each once")
+		}
+		seen[r] = true
 		out = append(out, r)
 	}
 	if len(out) == 0 {
-		return nil, invalid(fmt.Sprintf("%s names no node; write <nd id='…'/>", clip(e.Name.Local)))
+		return nil, invalid(clip(e.Name.Local) + " names no node; write <nd id='…'/>")
 	}
 	return out, nil
 }

@@ -21,7 +21,7 @@ func move(down bool) func(*Server, context.Context, *call) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, s.backend.Move(ctx, c.who, down, []nodes.Ref{r})
+		return nil, s.moved(ctx, c, down, []nodes.Ref{r})
 	}
 }
 
@@ -32,6 +32,14 @@ func moveSeveral(down bool) func(*Server, context.Context, *call) ([]byte, error
 		if err != nil {
 			return nil, err
 		}
-		return nil, s.backend.Move(ctx, c.who, down, list)
+		return nil, s.moved(ctx, c, down, list)
 	}
+}
+
+func (s *Server) moved(ctx context.Context, c *call, down bool, list []nodes.Ref) error {
+	if err := s.backend.Move(ctx, c.who, down, list); err != nil {
+		return err
+	}
+	s.log.Info("nodes moved", "node", list[0].String(), "nodes", len(list), "down", down, "by", c.who.String())
+	return nil
 }
