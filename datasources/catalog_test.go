@@ -137,6 +137,10 @@ var calls = map[string]struct {
 		_, err := c.Last(who, ref)
 		return err
 	}},
+	"Interfaces": {call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		_, err := c.Interfaces(who, ref)
+		return err
+	}},
 	"Watch": {need: nodes.Read, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
 		stop, err := c.Watch(who, nodes.Watch{Refs: []nodes.Ref{ref}, Notify: func(nodes.Ref, nodes.Reading) {}})
 		if err == nil {
@@ -324,7 +328,7 @@ func TestForms(t *testing.T) {
 		}
 		return
 	}
-	for id, want := range map[string]string{"Root": "folder line ", "F": "folder line ", "L": "unit ", "L/U": "register ", "L/U/r": ""} {
+	for id, want := range map[string]string{"Root": "folder line ", "F": "folder line ", "L": "unit ", "L/U": "lamp register ", "L/U/r": ""} {
 		if got := types(id); got != want {
 			t.Errorf("below %s: %q, want %q", id, got, want)
 		}

@@ -36,6 +36,8 @@ var testTypes = []nodes.Type{
 			return []nodes.Param{{ID: s.Name, Kind: nodes.KindDouble, Min: nodes.Double(0), Max: nodes.Double(100)},
 				{ID: s.Name + ".key", Kind: nodes.KindString, Secret: true}}
 		}},
+	{Name: "lamp", Title: "Lamp", Parents: []string{"unit"}, Caps: nodes.CanRead | nodes.CanControl, Part: true,
+		Controls: func(s *nodes.Spec) []nodes.Param { return []nodes.Param{{ID: s.Name, Kind: nodes.KindBool}} }},
 }
 
 // plant opens lines and keeps their hosts and taps.

@@ -9,6 +9,7 @@ import (
 	"github.com/fieldhub/hub/xmppface/disco"
 	"github.com/fieldhub/hub/xmppface/events"
 	"github.com/fieldhub/hub/xmppface/ext"
+	"github.com/fieldhub/hub/xmppface/interfaces"
 	"github.com/fieldhub/hub/xmppface/owner"
 	"github.com/fieldhub/hub/xmppface/ping"
 	"github.com/fieldhub/hub/xmppface/sensordata"
@@ -43,6 +44,7 @@ func Extensions(p Program, b Backends) []ext.Extension {
 		sensordata.New(b.Catalog, b.Log),
 		events.New(b.Catalog, b.Log),
 		control.New(b.Catalog, b.Log),
+		interfaces.New(b.Catalog),
 		synchronization.New(""),
 		owner.New(b.Owner),
 	}

@@ -55,12 +55,20 @@ var switchCommands = []nodes.Command{
 var disabledParam = nodes.Param{ID: "Disabled", Page: "Identity", Label: "Disabled", Kind: nodes.KindBool, Default: nodes.Bool(false),
 	Description: "Closed with everything below it: its device is not opened, and nothing of it can be read or set."}
 
+// interfacesParam is the parameter of every node that can be read.
+var interfacesParam = nodes.Param{ID: nodes.ParamInterfaces, Page: "Identity", Label: "Interfaces", Kind: nodes.KindString, Multi: true,
+	Pattern:     `(?:\s*[^\s<>&"']+\s*)*`,
+	Description: "The harmonised interfaces that the node fulfils, one in a line, such as urn:nfi:iot:hi:sensor:temperature:1.0 or in short sensor:temperature. Those that its fields and parameters do not fulfil are not told."}
+
 // completed is a type with what every node has.
 func completed(typ nodes.Type, fixed bool) (nodes.Type, error) {
 	typ.Commands = slices.Concat(typ.Commands, messageCommands)
 	if !fixed && typ.Name != nodes.TypeRoot && typ.Name != nodes.TypeNode {
 		typ.Commands = append(typ.Commands, switchCommands...)
 		typ.Params = append(slices.Clip(typ.Params), disabledParam)
+		if typ.Caps&nodes.CanRead != 0 {
+			typ.Params = append(typ.Params, interfacesParam)
+		}
 	}
 	ids := make(map[string]bool)
 	for _, c := range typ.Commands {
