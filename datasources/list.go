@@ -77,13 +77,21 @@ func (c *Catalog) Ancestors(who nodes.Caller, ref nodes.Ref, d nodes.Detail) ([]
 // given, those that are of or derive from any of them. An unknown type is
 // NotFound.
 func (c *Catalog) All(who nodes.Caller, source string, derivedFrom []string, d nodes.Detail) ([]nodes.Info, error) {
+	var out []nodes.Info
+	err := c.Each(who, source, derivedFrom, d, func(i *nodes.Info) bool { out = append(out, *i); return true })
+	return out, err
+}
+
+// Each is as All, but hands the nodes over one by one, until f returns false: what is
+// not wanted is not made. f may not keep the pointer.
+func (c *Catalog) Each(who nodes.Caller, source string, derivedFrom []string, d nodes.Detail, f func(*nodes.Info) bool) error {
 	t, err := c.source(who, "list", source)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, name := range derivedFrom {
 		if _, ok := t.Type(name); !ok {
-			return nil, nodes.Errorf(nodes.NotFound, "list", nodes.Ref{}, "no node type "+clip(name))
+			return nodes.Errorf(nodes.NotFound, "list", nodes.Ref{}, "no node type "+clip(name))
 		}
 	}
 	derives := make(map[string]bool)
@@ -99,7 +107,17 @@ func (c *Catalog) All(who nodes.Caller, source string, derivedFrom []string, d n
 		}
 		return true
 	})
-	return c.visible(who, infos(t, ids, d)), nil
+	for _, id := range ids {
+		if !c.May(who, nodes.See, nodes.Ref{Source: t.ID(), ID: id}) {
+			continue
+		}
+		if info, ok := t.Info(id, d); ok { // else it went meanwhile
+			if info = c.seen(who, info); !f(&info) {
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // Inheritance returns the type that a node's type derives from, that one's, and

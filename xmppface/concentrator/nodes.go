@@ -112,8 +112,28 @@ func (s *Server) getAllNodes(c *call) ([]byte, error) {
 		types = append(types, typ)
 	}
 	d := detail(c.Payload)
+	if w, ok := s.backend.(walker); ok {
+		b := append(c.open(nil, "nodeInfos"), '>')
+		err := w.Each(c.who, source(c.Payload), types, d, func(i *nodes.Info) bool {
+			b = appendInfo(append(b, "<nodeInfo"...), i, d)
+			return len(b) <= MaxAnswer
+		})
+		if err == nil && len(b) > MaxAnswer {
+			err = errTooLong
+		}
+		if err != nil {
+			return nil, err
+		}
+		return append(b, "</nodeInfos>"...), nil
+	}
 	list, err := s.backend.All(c.who, source(c.Payload), types, d)
 	return c.infos(list, d, err)
+}
+
+// walker is a [Backend] that hands over what All returns one by one, until f returns
+// false, so that an answer which is too long costs no more memory than the longest.
+type walker interface {
+	Each(c nodes.Caller, source string, derivedFrom []string, d nodes.Detail, f func(*nodes.Info) bool) error
 }
 
 func (s *Server) getNodeInheritance(c *call) ([]byte, error) {
