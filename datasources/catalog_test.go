@@ -48,6 +48,9 @@ var calls = map[string]struct {
 		_, err := c.Ancestors(who, ref, nodes.Detail{})
 		return err
 	}},
+	"Each": {bySource: true, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		return c.Each(who, ref.Source, nil, nodes.Detail{}, func(i *nodes.Info) bool { return i.Ref.ID == nodes.RootID })
+	}},
 	"All": {bySource: true, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
 		_, err := c.All(who, ref.Source, nil, nodes.Detail{})
 		return err
