@@ -21,6 +21,12 @@ const (
 	room = 2 << 20
 	// loading is how long the busy part of a start takes.
 	loading = 2 * time.Second
+	// often is how many collections a second are too many: then the limit is too close to
+	// what is in use for what comes in, and is raised by step until it is not, or by half of
+	// the live heap and mostExtra at most. A hub on which little happens stays small.
+	often     = 6
+	step      = 2 << 20
+	mostExtra = 8 << 20
 )
 
 // limitMemory keeps the soft limit of the memory just above what is in use, until ctx
@@ -31,13 +37,21 @@ func limitMemory(ctx context.Context) error {
 		return nil
 	}
 	defer debug.SetMemoryLimit(math.MaxInt64)
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/cycles/total:gc-cycles"}}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	least := int64(leastLoading)
+	var extra int64
+	var cycles uint64
 	for began := time.Now(); ; {
 		metrics.Read(live)
-		debug.SetMemoryLimit(memoryLimit(int64(live[0].Value.Uint64()), least))
+		inUse := int64(live[0].Value.Uint64())
+		n := live[1].Value.Uint64()
+		if least == leastMemory {
+			extra = extraMemory(extra, inUse, n-cycles)
+		}
+		cycles = n
+		debug.SetMemoryLimit(memoryLimit(inUse, least) + extra)
 		if least == leastLoading && time.Since(began) > loading {
 			least = leastMemory
 			tick.Reset(time.Second)
@@ -52,3 +66,14 @@ func limitMemory(ctx context.Context) error {
 
 // memoryLimit is the limit for a live heap of so many bytes.
 func memoryLimit(live, least int64) int64 { return max(least, live+live*2/5+room) }
+
+// extraMemory is what is added to the limit after a second with so many collections.
+func extraMemory(extra, live int64, collections uint64) int64 {
+	switch {
+	case collections > often:
+		return min(extra+step, live/2+mostExtra)
+	case collections <= often/4:
+		return max(extra-step/4, 0)
+	}
+	return extra
+}

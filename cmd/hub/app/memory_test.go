@@ -21,6 +21,22 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
+func TestExtraMemory(t *testing.T) {
+	const mib = 1 << 20
+	for _, tt := range []struct {
+		extra, live int64
+		collections uint64
+		want        int64
+	}{
+		{0, 10 * mib, 2, 0}, {0, 10 * mib, 20, 2 * mib}, {12 * mib, 10 * mib, 20, 13 * mib}, {13 * mib, 10 * mib, 20, 13 * mib},
+		{4 * mib, 10 * mib, 4, 4 * mib}, {4 * mib, 10 * mib, 0, 7 * mib / 2}, {mib / 4, 10 * mib, 0, 0},
+	} {
+		if got := extraMemory(tt.extra, tt.live, tt.collections); got != tt.want {
+			t.Errorf("%d MiB, %d MiB live, %d collections: got %d, want %d", tt.extra/mib, tt.live/mib, tt.collections, got, tt.want)
+		}
+	}
+}
+
 // The limit holds while the hub runs, and no longer.
 func TestLimitMemory(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "")
