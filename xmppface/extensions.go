@@ -23,6 +23,7 @@ type Program struct {
 	Product string // "hub"
 	Version string
 	OS      string
+	Clock   string // address of the clock that its own is measured against; empty: none
 }
 
 // Backends are what the namespaces stand on.
@@ -45,7 +46,7 @@ func Extensions(p Program, b Backends) []ext.Extension {
 		events.New(b.Catalog, b.Log),
 		control.New(b.Catalog, b.Log),
 		interfaces.New(b.Catalog),
-		synchronization.New(""),
+		synchronization.New(p.Clock),
 		owner.New(b.Owner),
 	}
 	return append(list, disco.New(p.Name, list...))
