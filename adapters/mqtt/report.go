@@ -8,17 +8,32 @@ import (
 	"github.com/fieldhub/hub/nodes"
 )
 
+// pace is the least time between rounds: what comes in the meantime goes in one, which
+// costs less. A message that comes after a rest is not held up.
+const pace = 2 * time.Millisecond
+
 // batch is how many feeds are reported at once at most.
 const batch = 256
 
 // report hands over what changed until ctx ends.
 func (b *broker) report(ctx context.Context) {
 	var out []nodes.Reading
+	var last time.Time
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-b.wake:
+		}
+		if rest := pace - time.Since(last); rest > 0 {
+			timer.Reset(rest)
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+			}
 		}
 		for {
 			var notes []note
@@ -44,6 +59,7 @@ func (b *broker) report(ctx context.Context) {
 			}
 			clear(out)
 		}
+		last = time.Now()
 	}
 }
 
