@@ -125,7 +125,7 @@ func (s *Session) iq(e *wire.Element) {
 		return
 	}
 	var entry *set
-	if typ == "set" {
+	if typ == "set" || changes(x, payload) {
 		var first, done bool
 		entry, first, done = s.sets.enter(time.Now(), from, id, payload)
 		switch {
@@ -157,6 +157,12 @@ func (s *Session) iq(e *wire.Element) {
 	if !s.pool.add(&who.queue, len(s.st.Raw()), false, func() { s.serve(x, r) }) {
 		r.Respond(nil, &ext.StanzaError{Type: "wait", Condition: "resource-constraint", Text: "too many requests at once; try again"})
 	}
+}
+
+// changes tells whether a request changes something though it is of type get.
+func changes(x ext.Extension, payload *wire.Element) bool {
+	c, ok := x.(ext.Changer)
+	return ok && c.Changes(payload.Name.Local)
 }
 
 // ours tells whether an address is our own account's or its server's.

@@ -53,6 +53,14 @@ type Joiner interface {
 	Joined(l Link)
 }
 
+// Changer is an extension that serves requests of type get which change something,
+// because deployed clients send them so. Repeated, they join the first one's answer as
+// those of type set do.
+type Changer interface {
+	// Changes tells whether requests with an element of that name change something.
+	Changes(name string) bool
+}
+
 // Receiver is an extension that gets messages; mostly the client end of one.
 type Receiver interface {
 	// Receive handles the payload of a message, quickly, in order per sender.
