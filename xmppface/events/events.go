@@ -22,11 +22,10 @@ const (
 const (
 	// DefaultMaxStanza is the default of [Server.MaxStanza], in bytes.
 	DefaultMaxStanza = 10000
-	// MaxSubscriptionsEach is how many subscriptions one bare address may have; more
-	// are answered with resource-constraint.
-	MaxSubscriptionsEach = 64
-	// MaxSubscriptions is how many there may be in all.
-	MaxSubscriptions = 512
+	// DefaultMaxEach is the default of [Server.MaxEach].
+	DefaultMaxEach = 1024
+	// DefaultMaxAll is the default of [Server.MaxAll].
+	DefaultMaxAll = 4096
 	// MaxNodes is how many nodes a subscription may name.
 	MaxNodes = 1000
 	// MaxNames is how many field names it may hold.
@@ -59,11 +58,15 @@ type Backend interface {
 }
 
 // Server is the hub's end: an [ext.Extension] that keeps subscriptions for its
-// peers. MaxStanza is set before it is mounted.
+// peers. The exported fields are set before it is mounted.
 type Server struct {
 	// MaxStanza is how many bytes a message should have at most; a single field that is
 	// longer goes in a longer one.
 	MaxStanza int
+	// MaxEach is how many subscriptions one bare address may have, MaxAll how many there
+	// may be in all; more are answered with resource-constraint. One that waits takes
+	// about 7 kB.
+	MaxEach, MaxAll int
 
 	backend Backend
 	log     *slog.Logger
@@ -71,11 +74,13 @@ type Server struct {
 
 	mu   sync.Mutex
 	subs map[key]*subscription
+	own  map[person]int // how many of subs are whose
 }
 
 // New makes a server. It takes subscriptions while Run runs.
 func New(b Backend, log *slog.Logger) *Server {
-	return &Server{MaxStanza: DefaultMaxStanza, backend: b, log: log, subs: make(map[key]*subscription)}
+	return &Server{MaxStanza: DefaultMaxStanza, MaxEach: DefaultMaxEach, MaxAll: DefaultMaxAll, backend: b, log: log,
+		subs: make(map[key]*subscription), own: make(map[person]int)}
 }
 
 // Spaces returns the three families.
@@ -83,7 +88,7 @@ func (s *Server) Spaces() []string { return []string{NSNFI, NSNF, NSIEEE} }
 
 // Run lets the server send what changes until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
-	s.workers.Run(ctx, MaxSubscriptions+MaxSubscriptionsEach) // some are being replaced
+	s.workers.Run(ctx, s.MaxAll+s.MaxEach) // some are being replaced
 	return nil
 }
 

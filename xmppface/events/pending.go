@@ -38,8 +38,11 @@ type change struct {
 }
 
 func newPending(q *request) *pending {
-	return &pending{q: q, ro: q.readout(), wake: make(chan struct{}, 1),
-		nodes: make(map[nodes.Ref]*change), past: make(map[fieldKey]past)}
+	p := &pending{q: q, ro: q.readout(), wake: make(chan struct{}, 1)}
+	if len(q.rules) > 0 {
+		p.past = make(map[fieldKey]past)
+	}
+	return p
 }
 
 // notify takes a reading in which something changed. It is quick.
@@ -54,7 +57,9 @@ func (p *pending) put(ref nodes.Ref, r nodes.Reading, asked bool) {
 	c := p.nodes[ref]
 	add := func() {
 		if c == nil {
-			c = &change{at: make(map[string]int)}
+			if c = (&change{at: make(map[string]int)}); p.nodes == nil {
+				p.nodes = make(map[nodes.Ref]*change)
+			}
 			p.nodes[ref] = c
 			p.order = append(p.order, ref)
 		}
@@ -157,7 +162,7 @@ func (p *pending) take() (order []nodes.Ref, list map[nodes.Ref]*change) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	order, list = p.order, p.nodes
-	p.order, p.nodes, p.due = nil, make(map[nodes.Ref]*change), false
+	p.order, p.nodes, p.due = nil, nil, false
 	if len(p.q.rules) > 0 {
 		for ref, c := range list {
 			for i := range c.fields {

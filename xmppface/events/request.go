@@ -44,7 +44,7 @@ func (q *request) interval() time.Duration {
 }
 
 func parse(e *wire.Element) (*request, error) {
-	q := &request{rules: make(map[string]rule)}
+	q := &request{}
 	for i := range e.Attrs {
 		a := &e.Attrs[i]
 		if a.Name.Space != "" {
@@ -182,6 +182,9 @@ func (q *request) field(c *wire.Element) error {
 	}
 	q.names = append(q.names, name)
 	if u.by > 0 || u.up > 0 || u.dn > 0 {
+		if q.rules == nil {
+			q.rules = make(map[string]rule)
+		}
 		q.rules[name] = u
 	} else {
 		delete(q.rules, name)

@@ -29,12 +29,31 @@ type subscription struct {
 	who   nodes.Caller
 	space string // of sensor data
 	stop  func() // of the watch
-	end   chan struct{}
-	once  sync.Once
+
+	ending sync.Mutex
+	ended  bool
+	cancel func() // of its context, while it runs
 }
 
 // finish ends the subscription; it may be called more than once.
-func (u *subscription) finish() { u.once.Do(func() { close(u.end) }) }
+func (u *subscription) finish() {
+	u.ending.Lock()
+	defer u.ending.Unlock()
+	if u.ended = true; u.cancel != nil {
+		u.cancel()
+	}
+}
+
+// begin returns the context of the subscription, which has ended when it has.
+func (u *subscription) begin(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	u.ending.Lock()
+	defer u.ending.Unlock()
+	if u.cancel = cancel; u.ended {
+		cancel()
+	}
+	return ctx, cancel
+}
 
 // Serve handles a request.
 func (s *Server) Serve(r *ext.Request) {
@@ -59,7 +78,7 @@ func (s *Server) subscribe(r *ext.Request) error {
 		return err
 	}
 	u := &subscription{key: key{r.Link, r.Caller.Full, q.id}, pending: newPending(q), who: r.Caller,
-		space: sensorData(r.Space()), end: make(chan struct{})}
+		space: sensorData(r.Space())}
 	s.mu.Lock()
 	err = s.room(u)
 	s.mu.Unlock()
@@ -80,7 +99,7 @@ func (s *Server) subscribe(r *ext.Request) error {
 		err = nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "the hub is starting or stopping; try again in a moment")
 	}
 	if err == nil {
-		s.subs[u.key] = u
+		s.put(u)
 	}
 	s.mu.Unlock()
 	switch {
@@ -92,21 +111,43 @@ func (s *Server) subscribe(r *ext.Request) error {
 	return err
 }
 
+// person is whom subscriptions are counted for.
+type person struct {
+	way nodes.Way
+	jid string // bare
+}
+
+func (u *subscription) person() person { return person{u.who.Way, u.who.JID} }
+
+// put keeps a subscription, in place of one with its key. It is called with s locked.
+func (s *Server) put(u *subscription) {
+	s.remove(u.key)
+	s.subs[u.key] = u
+	s.own[u.person()]++
+}
+
+// remove forgets a subscription and returns it, if there is one. It is called with s
+// locked.
+func (s *Server) remove(k key) *subscription {
+	u := s.subs[k]
+	if u == nil {
+		return nil
+	}
+	delete(s.subs, k)
+	if s.own[u.person()]--; s.own[u.person()] == 0 {
+		delete(s.own, u.person())
+	}
+	return u
+}
+
 // room tells whether one more subscription is allowed. It is called with s locked.
 func (s *Server) room(u *subscription) error {
-	own, all := 0, 0
-	for k, have := range s.subs {
-		if k == u.key {
-			continue
-		}
-		if all++; have.who.JID == u.who.JID && have.who.Way == u.who.Way {
-			own++
-		}
-	}
+	own := s.own[u.person()]
 	switch {
-	case own >= MaxSubscriptionsEach:
+	case s.subs[u.key] != nil: // takes its place
+	case own >= s.MaxEach:
 		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you have "+strconv.Itoa(own)+" subscriptions; end one first")
-	case all >= MaxSubscriptions:
+	case len(s.subs) >= s.MaxAll:
 		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "this hub has too many subscriptions; try again later")
 	}
 	return nil
@@ -119,8 +160,7 @@ func (s *Server) unsubscribe(r *ext.Request) error {
 	}
 	k := key{r.Link, r.Caller.Full, id}
 	s.mu.Lock()
-	u := s.subs[k]
-	delete(s.subs, k)
+	u := s.remove(k)
 	s.mu.Unlock()
 	if u == nil {
 		return nodes.Errorf(nodes.NotFound, "", nodes.Ref{}, "no such subscription; it ends when its owner goes offline")
@@ -137,7 +177,7 @@ func (s *Server) Gone(l ext.Link, jid string) {
 	defer s.mu.Unlock()
 	for k, u := range s.subs {
 		if k.link == l && (jid == "" || k.jid == jid) {
-			delete(s.subs, k)
+			s.remove(k)
 			u.finish()
 		}
 	}
@@ -148,7 +188,7 @@ func (s *Server) run(ctx context.Context, r *ext.Request, u *subscription) {
 	defer func() {
 		s.mu.Lock()
 		if s.subs[u.key] == u {
-			delete(s.subs, u.key)
+			s.remove(u.key)
 		}
 		s.mu.Unlock()
 		u.stop()
@@ -159,17 +199,10 @@ func (s *Server) run(ctx context.Context, r *ext.Request, u *subscription) {
 	}
 	b := wire.AppendAttr([]byte("<accepted"), "xmlns", u.space)
 	r.Result(append(wire.AppendAttr(b, "id", u.id), "/>"...))
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := u.begin(ctx)
 	var others sync.WaitGroup
 	defer others.Wait()
 	defer cancel()
-	others.Go(func() {
-		select {
-		case <-u.end:
-			cancel()
-		case <-ctx.Done():
-		}
-	})
 	if err := s.deliver(ctx, u, &others); err != nil {
 		s.log.Debug("subscription ended", "by", u.who.String(), "err", err)
 	}
@@ -190,16 +223,18 @@ func (s *Server) deliver(ctx context.Context, u *subscription, others *sync.Wait
 	}
 	gap := max(u.q.minInt, minGap)
 	var last time.Time
-	tick := time.NewTimer(u.q.maxInt)
-	defer tick.Stop()
-	if u.q.maxInt == 0 {
-		tick.Stop()
+	var tick *time.Timer
+	var silent <-chan time.Time // nothing was sent for maxInt
+	if u.q.maxInt > 0 {
+		tick = time.NewTimer(u.q.maxInt)
+		defer tick.Stop()
+		silent = tick.C
 	}
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-tick.C:
+		case <-silent:
 			tick.Reset(u.q.maxInt)
 			readAll()
 			continue
@@ -219,7 +254,7 @@ func (s *Server) deliver(ctx context.Context, u *subscription, others *sync.Wait
 			return err
 		}
 		last = time.Now()
-		if u.q.maxInt > 0 {
+		if tick != nil {
 			tick.Reset(u.q.maxInt)
 		}
 	}

@@ -248,7 +248,7 @@ func TestBounce(t *testing.T) {
 func TestReplaced(t *testing.T) {
 	f := newFake()
 	link, in, s := peer(t, f)
-	for range 5 * MaxSubscriptionsEach {
+	for range 200 {
 		ask(t, link, "get", subscribe(NSNFI, "id='1'", "<nd id='GW/7'/>"))
 	}
 	ask(t, link, "set", subscribe(NSNF, "id='1'", "<nd id='GW/8'/>"))
@@ -265,11 +265,14 @@ func TestReplaced(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	f := newFake()
-	link, _, s := peer(t, f)
+	const each, all = 20, 100
+	s := New(f, quiet)
+	s.MaxEach, s.MaxAll = each, all
+	link := exttest.Pair(t, s, make(inbox, 10))
 	refused := 0
-	for peer := range MaxSubscriptions/MaxSubscriptionsEach + 1 {
+	for peer := range all/each + 1 {
 		l := link.Net().Join(fmt.Sprintf("p%d@example.org/x", peer), make(inbox, 1))
-		for i := range MaxSubscriptionsEach + 5 {
+		for i := range each + 5 {
 			_, err := l.AskRaw(t.Context(), "get", subscribe(NSNFI, "id='"+strconv.Itoa(i)+"'", "<nd id='GW/7'/>"))
 			var e *ext.StanzaError
 			if errors.As(err, &e) && e.Condition == "resource-constraint" && e.Type == "wait" {
@@ -278,15 +281,25 @@ func TestLimits(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if want := (peer + 1) * 5; peer < MaxSubscriptions/MaxSubscriptionsEach && refused != want {
+		if want := (peer + 1) * 5; peer < all/each && refused != want {
 			t.Errorf("peer %d: %d refused, want %d", peer, refused, want)
 		}
 	}
-	if len(s.subs) != MaxSubscriptions || f.watching() != MaxSubscriptions {
+	s.mu.Lock()
+	if len(s.own) != all/each {
+		t.Errorf("subscriptions of %d people", len(s.own))
+	}
+	s.mu.Unlock()
+	if len(s.subs) != all || f.watching() != all {
 		t.Errorf("%d subscriptions, %d watches", len(s.subs), f.watching())
 	}
 	link.Net().Server.Drop()
 	eventually(t, "all watches ended", func() bool { return f.watching() == 0 })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.subs)+len(s.own) != 0 {
+		t.Errorf("left: %d, of %v", len(s.subs), s.own)
+	}
 }
 
 // However slow the peer and however fast the values, what waits is one value of each
