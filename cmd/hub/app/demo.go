@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/fieldhub/hub/adapters/gpio"
 	"github.com/fieldhub/hub/adapters/gpio/gpiotest"
 	"github.com/fieldhub/hub/adapters/modbus/modbustest"
+	"github.com/fieldhub/hub/adapters/mqtt/mqtttest"
 	"github.com/fieldhub/hub/cmd/hub/app/config"
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/xmppface/events"
@@ -49,10 +51,16 @@ func (c *demoCmd) Run(p *program) error {
 		fmt.Fprintf(p.err, "hub: the demo has no serial line: %v\n", err)
 	}
 	cabinet := gpiotest.NewCabinet()
+	house, err := mqtttest.NewHouse()
+	if err != nil {
+		return err
+	}
+	defer house.Close()
 	s := newStages(p.ctx)
 	s.start("plant", plant.Run)
 	s.start("cabinet", cabinet.Run)
-	err = c.hub(p, dir, filepath.Join(shared, ownerFile), plant.Addr(), line, cabinet)
+	s.start("house", house.Run)
+	err = c.hub(p, dir, filepath.Join(shared, ownerFile), plant.Addr(), line, cabinet, house)
 	return errors.Join(err, s.stop())
 }
 
@@ -68,7 +76,7 @@ func withCabinet(list []adapters.Factory, cabinet *gpiotest.Cabinet) (out []adap
 	return out, pins
 }
 
-func (c *demoCmd) hub(p *program, dir, file, plant, line string, cabinet *gpiotest.Cabinet) error {
+func (c *demoCmd) hub(p *program, dir, file, plant, line string, cabinet *gpiotest.Cabinet, house *mqtttest.House) error {
 	cfg := &config.Config{Data: dir, Local: config.Local{Listen: "127.0.0.1:0"}}
 	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	ctx, cancel := context.WithCancel(p.ctx)
@@ -80,6 +88,9 @@ func (c *demoCmd) hub(p *program, dir, file, plant, line string, cabinet *gpiote
 		tree, where := modbustest.PlantTree(plant), plant
 		if line != "" {
 			tree, where = append(tree, modbustest.LineTree(line)...), plant+" and on the serial line "+line
+		}
+		if slices.ContainsFunc(factories, func(f adapters.Factory) bool { return f.Name == "mqtt" }) {
+			tree = append(tree, mqtttest.HouseTree(house.Port())...)
 		}
 		if pins {
 			tree = append(tree, gpiotest.CabinetTree()...)
@@ -96,7 +107,7 @@ func (c *demoCmd) hub(p *program, dir, file, plant, line string, cabinet *gpiote
 		if err := h.owner.write(file); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(p.out, "A simulated Modbus plant listens on %s,\nthe hub's XMPP server on %s.\n\n", where, h.owner.Address)
+		fmt.Fprintf(p.out, "A simulated Modbus plant listens on %s,\nan MQTT broker on %s, the hub's XMPP server on %s.\n\n", where, house.Addr(), h.owner.Address)
 		showing = true
 		own := *p
 		options := *p.options
