@@ -67,6 +67,9 @@ func TestSet(t *testing.T) {
 		if o.State != tt.state || tt.text != "" && !strings.Contains(fmt.Sprint(o.Err), tt.text) {
 			t.Errorf("%s: got %v, %v, want %v with %q", tt.name, o.State, o.Err, tt.state, tt.text)
 		}
+		for end := time.Now().Add(soon); tt.sent != "" && len(b.Messages()) == before && time.Now().Before(end); {
+			time.Sleep(time.Millisecond) // the broker has it, and tells of it a little later
+		}
 		var sent string
 		for _, m := range b.Messages()[before:] {
 			sent += m.Topic + " " + m.Payload
