@@ -287,8 +287,8 @@ func (t *Tree) forget(n *node, which func(*message) bool) bool {
 // not kept.
 func (t *Tree) restate(n *node) {
 	n.state = nodes.StateNone
-	for _, m := range n.messages {
-		n.state = max(n.state, m.Severity.State())
+	for i := range n.messages {
+		n.state = max(n.state, n.messages[i].state())
 	}
 	e := nodes.Event{Kind: nodes.NodeStatusChanged, Time: now(), Info: t.info(n, nodes.Detail{Messages: true})}
 	t.queue = append(t.queue, e)

@@ -25,9 +25,9 @@ const (
 // messageCommands are those of all nodes.
 var messageCommands = []nodes.Command{
 	{ID: ClearMessages, Kind: nodes.Simple, Title: "Clear messages", Category: "Node", SortKey: "1",
-		Description:  "Takes the messages of this node away, and with them its state. What still holds is told again by its device; that the node is disabled or that its device cannot be used stays.",
-		Confirmation: "Take the messages of this node away?",
-		Success:      "The messages were taken away.", Failure: "The messages were not taken away."},
+		Description:  "Takes away what people left on this node and what became of writes. What its device and the hub say stays until they take it back; it is acknowledged, and the state of the node becomes signed.",
+		Confirmation: "Take the messages of this node away, and acknowledge what still holds?",
+		Success:      "The messages are cleared.", Failure: "The messages were not cleared."},
 	{ID: LogMessage, Kind: nodes.Parametrized, Title: "Log a message", Category: "Node", SortKey: "2",
 		Description: fmt.Sprintf("Leaves a message on this node for whoever looks at it next. It is kept over restarts until the messages are cleared; of more than %d the oldest goes.", maxKept),
 		Success:     "The message is on the node.", Failure: "No message was left.",

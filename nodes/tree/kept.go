@@ -33,8 +33,8 @@ type keptMessage struct {
 	Text     string         `json:"text"`
 }
 
-// clearMessages takes the messages of a node away, but for those that say what
-// holds as long as it is said.
+// clearMessages takes away what people left on a node and what became of writes. The
+// rest says what holds until it is taken back: it is acknowledged.
 func (t *Tree) clearMessages(id string) error {
 	t.keeping.Lock()
 	defer t.keeping.Unlock()
@@ -44,7 +44,21 @@ func (t *Tree) clearMessages(id string) error {
 		t.mu.Unlock()
 		return t.failed(nodes.NotFound, "clear messages", id, "no such node")
 	}
-	changed := t.forget(n, func(m *message) bool { return m.EventID != disabledEvent && m.EventID != faultEvent })
+	n.messages = slices.Clone(n.messages)
+	changed := false
+	for i := range n.messages {
+		m := &n.messages[i]
+		changed = changed || !m.signed
+		m.signed = true
+	}
+	before := len(n.messages)
+	n.messages = slices.DeleteFunc(n.messages, func(m message) bool {
+		_, own := keptNumber(&m)
+		return own || m.EventID == controlEvent && m.from == nil
+	})
+	if changed = changed || len(n.messages) < before; changed {
+		t.restate(n)
+	}
 	t.mu.Unlock()
 	if changed {
 		t.keep(id, nil)

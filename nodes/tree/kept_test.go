@@ -46,6 +46,42 @@ func TestKeptMessages(t *testing.T) {
 	}
 }
 
+// What a device says stays until it takes it back; it is acknowledged.
+func TestAcknowledged(t *testing.T) {
+	p := &plant{}
+	tr := grow(t, p, &Memory{})
+	h := p.host("B")
+	fault := nodes.Message{Severity: nodes.SeverityError, EventID: "Line", Text: "noise"}
+	var states []nodes.State
+	defer tr.Subscribe(func(e nodes.Event) { states = append(states, e.Info.State) })()
+	state := func(what string, want nodes.State, messages int) {
+		t.Helper()
+		if i, _ := tr.Info("B/X", nodes.Detail{Messages: true}); i.State != want || len(i.Messages) != messages {
+			t.Errorf("%s: %v, %+v; want %v, %d messages", what, i.State, i.Messages, want, messages)
+		}
+	}
+	h.Fault("B/X", fault)
+	tr.Fault("B/X", nodes.Message{Severity: nodes.SeverityWarning, EventID: controlEvent, Text: "was not set"})
+	do(t, tr, "B/X", LogMessage, nodes.Params{"Text": nodes.String("called the fitter")})
+	state("before", nodes.StateError, 3)
+	do(t, tr, "B/X", ClearMessages, nil)
+	state("cleared", nodes.StateErrorSigned, 1)
+	h.Fault("B/X", fault)
+	do(t, tr, "B/X", ClearMessages, nil)
+	state("said again", nodes.StateErrorSigned, 1)
+	fault.Text = "more noise"
+	h.Fault("B/X", fault)
+	state("something else", nodes.StateError, 1)
+	h.Clear("B/X", "Line")
+	state("taken back", nodes.StateNone, 0)
+	h.Fault("B/X", nodes.Message{Severity: nodes.SeverityWarning, EventID: "Line", Text: "weak"})
+	do(t, tr, "B/X", ClearMessages, nil)
+	state("a warning", nodes.StateWarningSigned, 1)
+	if want := "[error error error error (signed) error ok warning warning (signed)]"; fmt.Sprint(states) != want {
+		t.Errorf("told %v, want %s", states, want)
+	}
+}
+
 // The oldest goes, and what is wrong is refused.
 func TestKeptBounds(t *testing.T) {
 	tr := grow(t, &plant{}, &Memory{})

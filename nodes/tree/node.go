@@ -38,8 +38,21 @@ type node struct {
 // message is a message and the device that set it; nil: the hub.
 type message struct {
 	nodes.Message
-	from  *device
-	about string // the control parameter concerned, when it is of one
+	from   *device
+	about  string // the control parameter concerned, when it is of one
+	signed bool   // acknowledged by a person
+}
+
+// state is the state that the message gives its node.
+func (m *message) state() nodes.State {
+	s := m.Severity.State()
+	switch {
+	case m.signed && s == nodes.StateWarning:
+		return nodes.StateWarningSigned
+	case m.signed && s == nodes.StateError:
+		return nodes.StateErrorSigned
+	}
+	return s
 }
 
 // ref returns the node's reference.
