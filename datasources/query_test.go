@@ -126,6 +126,48 @@ func TestReportsEnd(t *testing.T) {
 	}
 }
 
+// TestReadoutOfHangingDevice: a readout report of a device that does not answer, nor
+// heed that it is given up, is aborted within a second.
+func TestReadoutOfHangingDevice(t *testing.T) {
+	tr, err := tree.New(tree.Config{Types: testTypes, Store: &tree.Memory{}, Opener: deaf{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- tr.Run(running) }()
+	defer func() { stop(); <-ended }()
+	if err := tr.Import(t.Context(), []*nodes.Node{{Spec: nodes.Spec{Name: "L", Type: "line"}, Children: []*nodes.Node{{Spec: nodes.Spec{Name: "U", Type: "unit"}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	c := New(NewAccess(), nil, tr)
+	ctx, cancel := context.WithCancel(t.Context())
+	began := make(chan time.Time, 1)
+	time.AfterFunc(200*time.Millisecond, func() { began <- time.Now(); cancel() })
+	err = c.Query(ctx, nodes.System, nodes.In("L"), ReadoutReport, nil, func(nodes.Finding) error { return nil })
+	if took := time.Since(<-began); nodes.KindOf(err) != nodes.Gone || took > time.Second {
+		t.Errorf("%v after %v", err, took)
+	}
+}
+
+// deaf is a device that answers nothing until it is stopped.
+type deaf struct{}
+
+type deafLine struct{ stopped chan struct{} }
+
+func (deaf) Open(*nodes.Node, nodes.Host) (nodes.Device, error) {
+	return deafLine{make(chan struct{})}, nil
+}
+func (deaf) Forget(string) {}
+
+func (d deafLine) Run(ctx context.Context) error {
+	<-ctx.Done()
+	close(d.stopped)
+	return nil
+}
+func (deafLine) Update(nodes.Change)                                   {}
+func (d deafLine) Read(context.Context, []string, func(nodes.Reading)) { <-d.stopped }
+
 // diary is a store that tells of its events.
 type diary struct{ tree.Memory }
 
