@@ -14,11 +14,19 @@ import (
 type Account struct {
 	JID      string // bare address
 	Password string
-	// Server is host:port; when empty, the domain's SRV record tells, or else it is
+	// Server is host:port; when empty, the domain's SRV records tell, or else it is
 	// the domain itself, port 5222. Whatever it is, the certificate must be for the
 	// domain of JID.
 	Server string
+	TLS    TLS    // how the connection becomes encrypted; TLS is 1.2 or later
 	CAFile string // authorities in PEM; the system's when empty
+	// Pins are keys of the server, as ParsePin reads them. When there are any, one of
+	// them is what makes a server trusted: its certificate's authority, name and dates
+	// are not looked at.
+	Pins []string
+	// Insecure accepts any certificate, so that anybody in between can read and change
+	// all. It is for benches; each connect logs a warning.
+	Insecure bool
 	// Resource is the beginning of the resource; "-" and a random part follow, so
 	// that a new session is never mistaken for the one before. "hub" when empty.
 	Resource string
@@ -48,6 +56,9 @@ func (a *Account) fill() (jid.JID, error) {
 	j, err := jid.Parse(a.JID)
 	if err != nil || j.Localpart() == "" {
 		return jid.JID{}, &Failure{Kind: Misconfigured, Text: "the address " + a.JID + " is not of the form name@domain"}
+	}
+	if a.TLS != AnyTLS && a.TLS != StartTLS && a.TLS != DirectTLS {
+		return jid.JID{}, &Failure{Kind: Misconfigured, Text: "tls is " + string(StartTLS) + " or " + string(DirectTLS) + ", not " + string(a.TLS)}
 	}
 	if a.Resource == "" {
 		a.Resource = "hub"

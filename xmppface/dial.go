@@ -4,12 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fieldhub/hub/xmppface/stream"
@@ -24,49 +20,64 @@ func connect(ctx context.Context, a *Account, self jid.JID) (*stream.Conn, strin
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
 	domain := self.Domainpart()
-	conn, server, err := dialTCP(ctx, a, domain)
-	if err != nil {
+	failed := func(err error, server string) error {
 		if outer.Err() != nil {
-			return nil, "", outer.Err()
+			return outer.Err()
 		}
-		return nil, "", explain(err, a, server, domain)
+		return explain(err, a, server, domain)
 	}
-	c, full, err := negotiate(ctx, conn, a, self)
+	cfg, err := clientTLS(a, domain)
+	if err != nil {
+		return nil, "", failed(err, domain)
+	}
+	list, err := places(ctx, a, domain)
+	if err != nil {
+		return nil, "", failed(err, domain)
+	}
+	if a.Insecure {
+		a.Log.Warn("NOT SECURE: any certificate of the server is accepted, so anybody on the way can read and change everything; for a bench only, take insecure out of the configuration", "account", a.JID)
+	}
+	direct := cfg.Clone()
+	direct.NextProtos = []string{"xmpp-client"}
+	conn, at, err := reach(ctx, a, list, direct)
+	if err != nil {
+		return nil, "", failed(err, at.addr)
+	}
+	c, full, err := negotiate(ctx, conn, a, self, cfg, at.direct)
 	if err != nil {
 		conn.Close()
-		if outer.Err() != nil {
-			return nil, "", outer.Err()
-		}
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return nil, "", explain(err, a, server, domain)
+		return nil, "", failed(err, at.addr)
 	}
 	return c, full, nil
 }
 
-// dialTCP tries the places where the server may be, one after the other.
-func dialTCP(ctx context.Context, a *Account, domain string) (net.Conn, string, error) {
-	servers := []string{a.Server}
-	if a.Server == "" {
-		var err error
-		if servers, err = lookup(ctx, a.resolver, domain); err != nil {
-			return nil, domain, err
-		}
-	}
+// reach connects to the first place that lets us, one after the other, and makes TLS
+// where that comes first. An error is that of the first place, unless another's
+// certificate is why.
+func reach(ctx context.Context, a *Account, list []place, cfg *tls.Config) (net.Conn, place, error) {
 	d := net.Dialer{Timeout: 10 * time.Second, Resolver: a.resolver}
 	var first error
-	failed := servers[0]
-	for _, server := range servers {
-		if _, _, err := net.SplitHostPort(server); err != nil {
-			return nil, server, &Failure{Kind: Misconfigured, Text: "the server " + server + " is not of the form host:port", Err: err}
+	failed := list[0]
+	for _, p := range list {
+		conn, err := d.DialContext(ctx, "tcp", p.addr)
+		if err == nil && p.direct {
+			secured := tls.Client(conn, cfg)
+			short, cancel := context.WithTimeout(ctx, 15*time.Second)
+			err = secured.HandshakeContext(short)
+			cancel()
+			if err != nil {
+				conn.Close()
+			}
+			conn = secured
 		}
-		conn, err := d.DialContext(ctx, "tcp", server)
 		if err == nil {
-			return conn, server, nil
+			return conn, p, nil
 		}
-		if first == nil {
-			first, failed = err, server
+		if first == nil || isCertificate(err) && !isCertificate(first) {
+			first, failed = err, p
 		}
 		if ctx.Err() != nil {
 			break
@@ -75,51 +86,31 @@ func dialTCP(ctx context.Context, a *Account, domain string) (net.Conn, string, 
 	return nil, failed, first
 }
 
-// lookup finds the servers of a domain (RFC 6120, 3.2).
-func lookup(ctx context.Context, r *net.Resolver, domain string) ([]string, error) {
-	short, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	_, records, err := r.LookupSRV(short, "xmpp-client", "tcp", domain)
-	if err != nil || len(records) == 0 {
-		return []string{net.JoinHostPort(domain, "5222")}, ctx.Err()
-	}
-	var out []string
-	for _, s := range records {
-		if host := strings.TrimSuffix(s.Target, "."); host != "" {
-			out = append(out, net.JoinHostPort(host, strconv.Itoa(int(s.Port))))
-		}
-	}
-	if len(out) == 0 {
-		return nil, &Failure{Kind: UnknownHost, Text: "the domain " + domain + " says that it has no XMPP server"}
-	}
-	return out, nil
+func isCertificate(err error) bool {
+	certificate, pinned := new(tls.CertificateVerificationError), new(Failure)
+	return errors.As(err, &certificate) || errors.As(err, &pinned)
 }
 
-// negotiate opens the stream, secures it, logs in and binds a resource.
-func negotiate(ctx context.Context, conn net.Conn, a *Account, self jid.JID) (*stream.Conn, string, error) {
+// negotiate opens the stream, secures it unless it is, logs in and binds a resource.
+func negotiate(ctx context.Context, conn net.Conn, a *Account, self jid.JID, cfg *tls.Config, secure bool) (*stream.Conn, string, error) {
 	// The library's own way to heed ctx clears the deadline again.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	roots, err := authorities(a.CAFile)
-	if err != nil {
-		return nil, "", err
-	}
 	resource, err := self.WithResource(a.Resource + "-" + random())
 	if err != nil {
 		return nil, "", &Failure{Kind: Misconfigured, Text: "the resource " + a.Resource + " cannot be used", Err: err}
 	}
 	var bound string
 	features := []xmpp.StreamFeature{
-		stream.StartTLS(&tls.Config{
-			ServerName: self.Domainpart(),
-			RootCAs:    roots,
-			MinVersion: tls.VersionTLS12,
-			Time:       a.now,
-		}),
+		stream.StartTLS(cfg),
 		login(self.Localpart(), a.Password),
 		bind(resource.Resourcepart(), &bound),
 	}
-	s, err := xmpp.NewSession(ctx, self.Domain(), self, stream.NewConn(conn), 0,
+	var state xmpp.SessionState
+	if secure {
+		state = xmpp.Secure
+	}
+	s, err := xmpp.NewSession(ctx, self.Domain(), self, stream.NewConn(conn), state,
 		xmpp.NewNegotiator(func(*xmpp.Session, *xmpp.StreamConfig) xmpp.StreamConfig {
 			return xmpp.StreamConfig{Features: features, Lang: "en"}
 		}))
@@ -143,21 +134,6 @@ func negotiate(ctx context.Context, conn net.Conn, a *Account, self jid.JID) (*s
 		return nil, "", ctx.Err()
 	}
 	return c, bound, nil
-}
-
-func authorities(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, &Failure{Kind: Misconfigured, Text: "the file of certificate authorities cannot be read: " + err.Error(), Err: err}
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, &Failure{Kind: Misconfigured, Text: "the file " + file + " holds no certificate in PEM"}
-	}
-	return pool, nil
 }
 
 // random returns 80 random bits as text that is safe everywhere.

@@ -23,6 +23,7 @@ type FailureKind string
 const (
 	Misconfigured  FailureKind = "misconfigured"          // the account makes no sense
 	UnknownHost    FailureKind = "unknown host"           // no address for the server's name
+	NoNames        FailureKind = "no name service"        // the name servers do not answer
 	Refused        FailureKind = "refused"                // nobody listens there
 	Unreachable    FailureKind = "unreachable"            // no route, or no answer in time
 	NoTLS          FailureKind = "no encryption"          // the server does not offer or accept TLS
@@ -30,9 +31,12 @@ const (
 	CertNotYet     FailureKind = "certificate not valid"  // not yet
 	CertAuthority  FailureKind = "certificate foreign"    // of an authority that is not trusted
 	CertName       FailureKind = "certificate wrong name" // for another domain
+	CertKey        FailureKind = "certificate other key"  // than the pinned one
 	WrongClock     FailureKind = "wrong clock"            // ours, so that certificates cannot be checked
 	WrongDomain    FailureKind = "wrong domain"           // the server does not serve it
 	WrongPassword  FailureKind = "wrong password"         // or account
+	Disabled       FailureKind = "account disabled"       // by the server's administrator
+	RateLimit      FailureKind = "rate limit"             // the server finds that we do too much
 	NoMechanism    FailureKind = "no mechanism"           // no common way to log in
 	Unauthentic    FailureKind = "unauthenticated"        // the server let us in without login
 	Replaced       FailureKind = "replaced"               // another client took the resource (conflict)
@@ -87,7 +91,7 @@ func explain(err error, a *Account, server, domain string) *Failure {
 			}
 			return f(CertExpired, "the certificate of %s (%s) has expired", domain, server)
 		case errors.As(err, &authority):
-			return f(CertAuthority, "the certificate of %s (%s) is of an authority that is not trusted here: name the authority's file as ca_file, or check that this is the right server", domain, server)
+			return f(CertAuthority, "the certificate of %s (%s) is of an authority that is not trusted here: name the authority's file as ca_file, or, when the server's owner confirms that its key is %s, write that under pins", domain, server, pinOf(certificate))
 		case errors.As(err, &name):
 			return f(CertName, "the server %s has a certificate for another name, not for %s: use a server and a certificate of that domain", server, domain)
 		}
@@ -97,14 +101,17 @@ func explain(err error, a *Account, server, domain string) *Failure {
 		if dns.IsNotFound {
 			return f(UnknownHost, "there is no host %s: check the server or the domain of the account, and the name servers of this machine", dns.Name)
 		}
-		return f(UnknownHost, "the address of %s could not be found: the name servers do not answer; check the network", dns.Name)
+		return f(NoNames, "the address of %s could not be found: the name servers of this machine do not answer; check the network and its name servers", dns.Name)
 	}
-	condition, text := "", ""
+	if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) {
+		return f(NoTLS, "the server %s does not speak TLS from the first byte: write tls: starttls, or the port for direct TLS (often 5223)", server)
+	}
+	condition, text, remote := "", "", false
 	if negotiation := (xmppstream.Error{}); errors.As(err, &negotiation) {
-		condition = negotiation.Err
+		condition, remote = negotiation.Err, true
 	}
 	if e := new(stream.Error); errors.As(err, &e) {
-		condition, text = e.Condition, e.Text
+		condition, text, remote = e.Condition, e.Text, e.Remote
 	}
 	if text != "" {
 		text = ": " + text
@@ -115,6 +122,16 @@ func explain(err error, a *Account, server, domain string) *Failure {
 		return f(Replaced, "another client of the account has taken our place (conflict)%s: is a second hub running with this account?", text)
 	case "host-unknown", "host-gone":
 		return f(WrongDomain, "the server %s does not serve %s: check the domain of the account and the server", server, domain)
+	case "policy-violation", "resource-constraint":
+		if remote {
+			return f(RateLimit, "the server %s has closed the connection because we do too much for it (%s%s): raise its limits for this account (Prosody: limits, ejabberd: shaper_rules); the hub tries again later", server, condition, text)
+		}
+		return f(BrokenStream, "%v", err)
+	case "not-authorized":
+		if remote {
+			return f(WrongPassword, "the server %s does not let us in any more%s: check account and password", server, text)
+		}
+		return f(BrokenStream, "%v", err)
 	case "system-shutdown", "reset":
 		return f(ServerShutdown, "the server %s shuts down or restarts%s", server, text)
 	default:
@@ -136,6 +153,14 @@ func explain(err error, a *Account, server, domain string) *Failure {
 		return f(Lost, "the server %s takes what we send too slowly: see whether it limits the rate of clients", server)
 	}
 	return f(Lost, "%s: %v", server, err)
+}
+
+// pinOf returns the pin of the certificate that was not accepted.
+func pinOf(err *tls.CertificateVerificationError) string {
+	if len(err.UnverifiedCertificates) == 0 {
+		return "known"
+	}
+	return Pin(err.UnverifiedCertificates[0])
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02") }

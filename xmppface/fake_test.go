@@ -185,6 +185,32 @@ func TestOnlyPlainIsOffered(t *testing.T) {
 	fails(t, a, NoMechanism, "SCRAM-SHA-256", "PLAIN")
 }
 
+// TestRefusedLogins: what the server says of the account decides what is told.
+func TestRefusedLogins(t *testing.T) {
+	for _, tt := range []struct {
+		condition string
+		want      FailureKind
+		word      string
+	}{
+		{"not-authorized", WrongPassword, "password"},
+		{"credentials-expired", WrongPassword, "expired"},
+		{"account-disabled", Disabled, "disabled the account (Bill not paid)"},
+		{"policy-violation", RateLimit, "for now"},
+		{"temporary-auth-failure", Lost, "at present"},
+	} {
+		t.Run(tt.condition, func(t *testing.T) {
+			a := secured(t, "localhost", func(c net.Conn, hear func(string) string) {
+				hear("'>")
+				io.WriteString(c, fakeHeader+"<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-1</mechanism></mechanisms></stream:features>")
+				hear("</auth>")
+				io.WriteString(c, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><"+tt.condition+"/><text>Bill not paid</text></failure>")
+				io.Copy(io.Discard, c)
+			})
+			fails(t, a, tt.want, tt.word)
+		})
+	}
+}
+
 // wired returns the two ends of a connection.
 func wired(t testing.TB) (ours, theirs net.Conn) {
 	t.Helper()
@@ -248,6 +274,7 @@ func TestBrokenStreams(t *testing.T) {
 		{"entity", "<message>&lol;</message>", BrokenStream, "not-well-formed"},
 		{"conflict", "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>", Replaced, ""},
 		{"shutdown", "<stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>", ServerShutdown, ""},
+		{"limits", "<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>", RateLimit, ""},
 		{"end", "</stream:stream>", Lost, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -134,13 +134,26 @@ func refused(e *wire.Element) error {
 	}
 	cause := errors.New(strings.TrimSpace(condition + " " + text))
 	switch condition {
-	case "not-authorized", "credentials-expired", "account-disabled", "invalid-authzid":
+	case "account-disabled":
+		return &Failure{Kind: Disabled, Err: cause, Text: because("the server's administrator has disabled the account", text) + ": ask for it to be enabled again"}
+	case "credentials-expired":
+		return &Failure{Kind: WrongPassword, Err: cause, Text: because("the password of the account has expired", text) + ": set a new one"}
+	case "policy-violation":
+		return &Failure{Kind: RateLimit, Err: cause, Text: because("the server refuses logins for now, perhaps after too many wrong ones", text) + ": wait, or ask the server's administrator"}
+	case "not-authorized", "invalid-authzid":
 		return &Failure{Kind: WrongPassword, Err: cause,
 			Text: "the server does not accept the account or its password (" + condition + "): check both"}
 	case "temporary-auth-failure":
 		return &Failure{Kind: Lost, Err: cause, Text: "the server cannot check the login at present (" + condition + ")"}
 	}
 	return &Failure{Kind: NoMechanism, Err: cause, Text: "the login failed: " + cause.Error()}
+}
+
+func because(what, text string) string {
+	if text == "" {
+		return what
+	}
+	return what + " (" + text + ")"
 }
 
 // readElement reads one whole element during the negotiation.

@@ -40,7 +40,7 @@ type Options struct {
 
 // ProsodyServer is a Prosody started by a test.
 type ProsodyServer struct {
-	dir, addr, ca, config string
+	dir, addr, direct, ca, config, pin string
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -56,7 +56,8 @@ certificates = "{{.Dir}}"
 interfaces = { "127.0.0.1" }
 local_interfaces = { "127.0.0.1" }
 c2s_ports = { {{.Port}} }
-c2s_direct_tls_ports = {}
+c2s_direct_tls_ports = { {{.Direct}} }
+c2s_direct_tls_ssl = { key = "{{.Dir}}/server.key", certificate = "{{.Dir}}/server.crt" }
 s2s_ports = {}
 s2s_direct_tls_ports = {}
 component_ports = {}
@@ -100,15 +101,18 @@ func Prosody(t testing.TB, o Options) *ProsodyServer {
 		until = time.Now().Add(-24 * time.Hour)
 	}
 	cert, key := ca.Leaf(t, domain, from, until)
+	p.pin = pin(t, cert)
 	p.write(t, "server.crt", cert)
 	p.write(t, "server.key", key)
 	p.addr = FreeAddr(t)
+	p.direct = FreeAddr(t)
 	_, port, _ := net.SplitHostPort(p.addr)
+	_, direct, _ := net.SplitHostPort(p.direct)
 	var b strings.Builder
 	err := configuration.Execute(&b, struct {
 		Options
-		Dir, Port string
-	}{o, p.dir, port})
+		Dir, Port, Direct string
+	}{o, p.dir, port, direct})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,6 +154,13 @@ func (p *ProsodyServer) write(t testing.TB, name string, b []byte) string {
 
 // Addr is where clients connect.
 func (p *ProsodyServer) Addr() string { return p.addr }
+
+// Direct is where clients connect that begin with TLS.
+func (p *ProsodyServer) Direct() string { return p.direct }
+
+// Pin is the pin of its key: "sha256/" and base64 of the SHA-256 of its
+// SubjectPublicKeyInfo.
+func (p *ProsodyServer) Pin() string { return p.pin }
 
 // Domain is "localhost".
 func (p *ProsodyServer) Domain() string { return domain }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fieldhub/hub/cmd/hub/app/strict"
 	"github.com/fieldhub/hub/datasources"
+	"github.com/fieldhub/hub/xmppface"
 )
 
 // Config is a checked configuration.
@@ -31,7 +32,10 @@ type XMPP struct {
 	JID      string
 	Password string // read from password_file
 	Server   string // host:port; empty: by SRV
-	CAFile   string // empty: the system's authorities
+	TLS      xmppface.TLS
+	CAFile   string   // empty: the system's authorities
+	Pins     []string // keys of the server that are trusted in place of authorities
+	Insecure bool     // any certificate is accepted: for benches only
 }
 
 // Local is the hub's own XMPP server.
@@ -101,7 +105,7 @@ func (c *Config) path(p string) string {
 }
 
 func (c *Config) xmpp(v strict.Value) *XMPP {
-	f := v.Fields("xmpp", "jid", "password_file", "server", "ca_file")
+	f := v.Fields("xmpp", "jid", "password_file", "server", "ca_file", "tls", "pins", "insecure")
 	x := &XMPP{}
 	if jid, ok := f["jid"]; ok {
 		x.JID = jid.Text("jid")
@@ -125,6 +129,26 @@ func (c *Config) xmpp(v strict.Value) *XMPP {
 			ca.Problem("ca_file cannot be read: %v", err)
 		} else if !strings.Contains(string(b), "-----BEGIN CERTIFICATE-----") {
 			ca.Problem("%s holds no certificate; it must be in PEM form, with a line -----BEGIN CERTIFICATE-----", x.CAFile)
+		}
+	}
+	if t, ok := f["tls"]; ok {
+		if x.TLS = xmppface.TLS(t.Text("tls")); x.TLS != xmppface.StartTLS && x.TLS != xmppface.DirectTLS {
+			t.Problem("unknown tls %q; there are: starttls, direct", x.TLS)
+		}
+	}
+	for _, p := range f["pins"].List("pins") {
+		s := p.Text("pins")
+		if _, err := xmppface.ParsePin(s); err != nil {
+			p.Problem("%v", err)
+		}
+		x.Pins = append(x.Pins, s)
+	}
+	if i, ok := f["insecure"]; ok {
+		switch s := i.Text("insecure"); s {
+		case "true", "false":
+			x.Insecure = s == "true"
+		default:
+			i.Problem("insecure is true or false, not %q", s)
 		}
 	}
 	return x

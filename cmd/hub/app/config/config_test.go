@@ -29,6 +29,9 @@ xmpp:
   password_file: password
   server: 192.0.2.10:5222
   ca_file: ca.pem
+  tls: direct
+  pins: [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]
+  insecure: true
 local: {listen: "127.0.0.1:0"}
 access:
   - who: [ops@example.org, "@example.net"]
@@ -40,6 +43,7 @@ log: {level: debug, format: json}
 		t.Fatal(err)
 	}
 	if c.Data != filepath.Join(dir, "data") || c.XMPP.Password != "secret" || c.XMPP.Server != "192.0.2.10:5222" ||
+		c.XMPP.TLS != "direct" || len(c.XMPP.Pins) != 1 || !c.XMPP.Insecure ||
 		len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON {
 		t.Errorf("got %+v", c)
 	}
@@ -65,6 +69,9 @@ func TestBad(t *testing.T) {
 		{"two passwords", "data: /d\nxmpp:\n  jid: a@b\n  password_file: two", "in one line"},
 		{"no certificate", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  ca_file: password", "holds no certificate"},
 		{"server without port", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  server: example.org", `:5:11: "example.org" is no address`},
+		{"tls", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  tls: ssl", `:5:8: unknown tls "ssl"; there are: starttls, direct`},
+		{"pin", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  pins: [abc]", `:5:10: "abc" is not the SHA-256 of a key`},
+		{"insecure", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  insecure: 1", `:5:13: insecure is true or false, not "1"`},
 		{"listen", "data: /d\nlocal:\n  listen: here", ":3:11: \"here\" is no address"},
 		{"access as mapping", "data: /d\naccess: {who: a}", "access must be a list"},
 		{"nobody", "data: /d\naccess:\n  - who: [ops]\n    may: [all]", `:3:11: "ops" is nobody`},
