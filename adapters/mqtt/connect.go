@@ -225,11 +225,16 @@ func (b *broker) clientID(configured string) string {
 	if id, ok := b.host.Shelf().Get(key); ok && len(id) > 0 {
 		return string(id)
 	}
-	var random [6]byte
-	rand.Read(random[:])
-	id := "hub-" + hex.EncodeToString(random[:])
+	id := "hub-" + suffix()
 	b.host.Shelf().Put(key, []byte(id))
 	return id
+}
+
+// suffix is something that no other has.
+func suffix() string {
+	var random [6]byte
+	rand.Read(random[:])
+	return hex.EncodeToString(random[:])
 }
 
 // perRequest is how many filters are subscribed in one request.

@@ -167,6 +167,13 @@ func TestContract(t *testing.T) {
 			}
 		},
 		Silent: func(t *testing.T) *nodes.Node { return brokerNode(t, silentPeer(t), devices()) },
-		Off:    func(t *testing.T) *nodes.Node { return brokerNode(t, 1, devices()) },
+		Running: func(t *testing.T) adaptertest.Running {
+			b := startBroker(t, mqtttest.Options{})
+			b.Publish("one", "1", true)
+			b.Publish("two/{x}", "\x00", true)
+			return adaptertest.Running{Root: brokerNode(t, b.Port(), devices()), Node: "mq", Command: "ListRetained",
+				Params: params("Time", 300*time.Millisecond)}
+		},
+		Off: func(t *testing.T) *nodes.Node { return brokerNode(t, 1, devices()) },
 	})
 }

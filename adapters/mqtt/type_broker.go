@@ -75,8 +75,9 @@ func brokerType() nodes.Type {
 	return nodes.Type{
 		Name: TypeBroker, Title: "MQTT broker",
 		Parents:  []string{nodes.TypeRoot, nodes.TypeFolder},
-		Caps:     nodes.CanRead | nodes.CanSniff,
+		Caps:     nodes.CanRead | nodes.CanSniff | nodes.CanCommand,
 		Connects: true,
+		Commands: described(brokerCommands()),
 		Check:    checkBroker,
 		Params: []nodes.Param{
 			{ID: "Host", Page: "Connection", Label: "Host", Kind: nodes.KindString, Required: true, Pattern: `[^\s/]{1,253}`,
