@@ -84,12 +84,16 @@ func appendCommand(b []byte, cmd *nodes.Command) []byte {
 }
 
 func (s *Server) getCommandParameters(c *call) ([]byte, error) {
-	in, err := s.named(c)
+	r, err := ref(c.Payload)
+	if err != nil {
+		return nil, err
+	}
+	in, err := s.named(c, r)
 	if err != nil {
 		return nil, err
 	}
 	if in.command.Kind == nodes.Simple {
-		return nil, invalid(clip(in.command.ID) + " takes no parameters; send executeNodeCommand without a form")
+		return nil, errNoForm(in, "executeNodeCommand")
 	}
 	f, err := s.commandForm(c, in)
 	if err != nil {
@@ -102,6 +106,10 @@ func (s *Server) getCommandParameters(c *call) ([]byte, error) {
 	return b, nil
 }
 
+func errNoForm(in *invocation, op string) error {
+	return invalid(clip(in.command.ID) + " takes no parameters; send " + op + " without a form")
+}
+
 // invocation is a command that is to be run, with checked parameters.
 type invocation struct {
 	ref       nodes.Ref
@@ -111,12 +119,8 @@ type invocation struct {
 	params    nodes.Params
 }
 
-// named finds the command that a request names.
-func (s *Server) named(c *call) (*invocation, error) {
-	r, err := ref(c.Payload)
-	if err != nil {
-		return nil, err
-	}
+// named finds the command that a request names, on a node.
+func (s *Server) named(c *call, r nodes.Ref) (*invocation, error) {
 	id := c.Payload.Attr("command")
 	if id == "" {
 		return nil, invalid("<" + clip(c.Payload.Name.Local) + "/> names no command; write one of those that getNodeCommands lists")
@@ -147,8 +151,9 @@ func (s *Server) commandForm(c *call, in *invocation) (*nodes.Form, error) {
 	return &f, nil
 }
 
-// fill reads the form of a request that runs a command and checks it alone.
-func (s *Server) fill(c *call, in *invocation) error {
+// fill reads the form of a request that runs a command and checks it alone. The form to
+// be filled in is to be had with the operation from.
+func (s *Server) fill(c *call, in *invocation, from string) error {
 	id, x := clip(in.command.ID), form.Find(c.Payload)
 	if in.command.Kind == nodes.Simple {
 		if x != nil {
@@ -157,10 +162,12 @@ func (s *Server) fill(c *call, in *invocation) error {
 		return nil
 	}
 	var err error
-	if in.form, err = s.commandForm(c, in); err != nil {
-		return err
+	if in.form == nil {
+		if in.form, err = s.commandForm(c, in); err != nil {
+			return err
+		}
 	}
-	const hint = "fill in that of getCommandParameters and submit it"
+	hint := "fill in that of " + from + " and submit it"
 	if x != nil {
 		in.submitted, in.params, err = submission(c, in.form, hint)
 		return err
@@ -189,14 +196,18 @@ const (
 )
 
 func (s *Server) executeNodeCommand(c *call) error {
-	in, err := s.named(c)
+	r, err := ref(c.Payload)
+	if err != nil {
+		return err
+	}
+	in, err := s.named(c, r)
 	if err != nil {
 		return err
 	}
 	if in.command.Kind == nodes.Query {
 		return invalid(clip(in.command.ID) + " is a query; send executeNodeQuery with a queryId")
 	}
-	if err := s.fill(c, in); err != nil {
+	if err := s.fill(c, in, "getCommandParameters"); err != nil {
 		return err
 	}
 	life := new(atomic.Int32)
@@ -216,7 +227,7 @@ func (s *Server) executeNodeCommand(c *call) error {
 		}
 		err := s.execute(ctx, came, c, in)
 		if life.Swap(commandOver) == commandRuns {
-			s.finish(c, nil, err)
+			s.finish(c, nil, in.failure(err))
 		}
 	})
 	if err != nil {
@@ -227,6 +238,7 @@ func (s *Server) executeNodeCommand(c *call) error {
 
 var (
 	errNotBegun = nodes.Errorf(nodes.Timeout, "", nodes.Ref{}, "earlier commands at this node took too long; this one was not begun")
+	errNoTime   = nodes.Errorf(nodes.Timeout, "", nodes.Ref{}, "not begun: the other nodes of the request took too long; run it again on those that are left")
 	errOutcome  = nodes.Errorf(nodes.Timeout, "", nodes.Ref{},
 		"outcome unknown: the command was begun and had not ended after "+CommandTime.String()+"; look at the device before you repeat it")
 	errStopping = nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "the hub is stopping; nothing was changed")
@@ -246,5 +258,5 @@ func (s *Server) execute(ctx context.Context, came time.Time, c *call, in *invoc
 	if errors.Is(err, context.DeadlineExceeded) && nodes.KindOf(err) == nodes.Internal {
 		return errOutcome
 	}
-	return in.failure(err)
+	return err
 }

@@ -88,7 +88,7 @@ type Server struct {
 	mu       sync.Mutex
 	lanes    map[laneOf]*lane
 	sniffers map[string]*listening // by id
-	queries  map[queryKey]*query
+	queries  map[queryKey]inquiry
 }
 
 // New makes a server. It serves when mounted, and changes and listens while Run
@@ -100,7 +100,7 @@ func New(b Backend, log *slog.Logger) *Server {
 		operations: make(map[string]operation),
 		lanes:      make(map[laneOf]*lane),
 		sniffers:   make(map[string]*listening),
-		queries:    make(map[queryKey]*query),
+		queries:    make(map[queryKey]inquiry),
 	}
 	for _, op := range operations() {
 		s.operations[op.name] = op

@@ -97,6 +97,15 @@ func submission(c *call, f *nodes.Form, hint string) (form.Texts, nodes.Params, 
 // wrongForm is the error that shows a form again. It is the only one of type
 // modify: clients look for a form in it.
 func wrongForm(f *nodes.Form, submitted form.Texts, wrong map[string]string) error {
+	payload := form.AppendWrong(nil, f, submitted, wrong)
+	if len(payload) > MaxAnswer {
+		payload = form.AppendWrong(nil, f, nil, wrong)
+	}
+	return &ext.StanzaError{Type: "modify", Condition: "not-acceptable", Text: wrongText(wrong), Payload: payload}
+}
+
+// wrongText says in one text what is wrong with the first few parameters.
+func wrongText(wrong map[string]string) string {
 	const most = 3
 	var b strings.Builder
 	for i, id := range slices.Sorted(maps.Keys(wrong)) {
@@ -109,9 +118,5 @@ func wrongForm(f *nodes.Form, submitted form.Texts, wrong map[string]string) err
 		}
 		b.WriteString(clip(id) + ": " + wrong[id])
 	}
-	payload := form.AppendWrong(nil, f, submitted, wrong)
-	if len(payload) > MaxAnswer {
-		payload = form.AppendWrong(nil, f, nil, wrong)
-	}
-	return &ext.StanzaError{Type: "modify", Condition: "not-acceptable", Text: b.String(), Payload: payload}
+	return b.String()
 }

@@ -36,6 +36,13 @@
 //     closed before. Ids are each client's own; the same id while a query runs is a
 //     conflict. A query ends when its client goes offline or takes nothing for
 //     [MaxStall].
+//   - Commands and queries of several nodes, at most [MaxNodes]: get is as good as set,
+//     since deployed hubs want get. All nodes must exist and have the command, else
+//     nothing is begun; then each has its result, in order. The form has what all have; it
+//     takes what at least one of them takes, and each checks for itself. A command is run
+//     on a few nodes at a time; nodes whose turn has not come when its time is nearly over
+//     are told "not begun". A query has one id, and messages of its own, numbered from 1,
+//     for each node; abortNodeQuery ends it on one of them.
 //   - A newObject cannot be sent in parts: one above [MaxObject] is left out, with a
 //     message of type Error. Its contentType has no parameters, since clients find no
 //     decoder for one that has; the name of the file is the header of a section

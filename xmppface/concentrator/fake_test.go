@@ -44,7 +44,9 @@ type fake struct {
 	execute func(ctx context.Context, command string, p nodes.Params) error
 	query   func(ctx context.Context, put nodes.Put) error
 	ran     []nodes.Params
-	edits   []nodes.Edit
+	// executeAt is what commands do at a node, instead, when not nil.
+	executeAt func(nodes.Ref) error
+	edits     []nodes.Edit
 }
 
 func newFake() *fake {
@@ -423,11 +425,18 @@ var commands = []nodes.Command{
 	{ID: "Forget", Kind: nodes.Simple, Rights: nodes.Administer},
 }
 
+// commanded are the nodes that have commands: gateways.
+func commanded(r nodes.Ref) bool {
+	return strings.HasPrefix(r.ID, "GW") && r.ID != "GW/7" && r.Source == nodes.DefaultSource
+}
+
 func (f *fake) Commands(c nodes.Caller, r nodes.Ref) ([]nodes.Command, error) {
-	if _, err := f.node(c, r, 0); err != nil || r != nodes.In("GW") {
+	if _, err := f.node(c, r, 0); err != nil || !commanded(r) {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(commands), func(cmd nodes.Command) bool { return !f.may(c, cmd) }), nil
+	return slices.DeleteFunc(slices.Clone(commands), func(cmd nodes.Command) bool {
+		return !f.may(c, cmd) || cmd.ID == "Dump" && r != nodes.In("GW")
+	}), nil
 }
 
 func (f *fake) may(c nodes.Caller, cmd nodes.Command) bool {
@@ -444,12 +453,15 @@ func (f *fake) CommandForm(c nodes.Caller, r nodes.Ref, command string) (nodes.F
 	}
 	i := slices.IndexFunc(commands, func(cmd nodes.Command) bool { return cmd.ID == command })
 	switch {
-	case i < 0 || r != nodes.In("GW"):
+	case i < 0 || !commanded(r):
 		return nodes.Form{}, nodes.Errorf(nodes.NotFound, "", r, "no command "+clip(command))
 	case !f.may(c, commands[i]):
 		return nodes.Form{}, nodes.Errorf(nodes.Forbidden, "", r, "you may not run "+command)
 	}
-	form := nodes.Form{Title: commands[i].Title, Params: commands[i].Params, Values: nodes.Params{}}
+	form := nodes.Form{Title: commands[i].Title, Params: slices.Clone(commands[i].Params), Values: nodes.Params{}}
+	if r == nodes.In("GW2") && command == "ScanUnits" { // a short line
+		form.Params[1].Max, form.Params[1].Default = nodes.Int32(32), nodes.Int32(32)
+	}
 	for _, p := range form.Params {
 		if !p.Default.IsZero() {
 			form.Values[p.ID] = p.Default
@@ -480,6 +492,9 @@ func (f *fake) begin(c nodes.Caller, r nodes.Ref, command string, p nodes.Params
 func (f *fake) Execute(ctx context.Context, c nodes.Caller, r nodes.Ref, command string, p nodes.Params) error {
 	if err := f.begin(c, r, command, p); err != nil {
 		return err
+	}
+	if f.executeAt != nil {
+		return f.executeAt(r)
 	}
 	if f.execute != nil {
 		return f.execute(ctx, command, p)

@@ -60,6 +60,10 @@ func FuzzServe(f *testing.F) {
 			t.Errorf("%d bytes, %d more answers", len(answer), len(answers))
 		}
 		changes := slices.Contains(changing, e.Name.Local)
+		if strings.HasPrefix(e.Name.Local, "executeCommon") {
+			s.Gone(link.Net().Server, "")
+			return // several changes, which may come after the answer
+		}
 		if n := backend.changed() - before; n > 1 || n == 1 && (!changes || !set) || n == 0 && changes && len(answer) > 0 && !strings.HasPrefix(string(answer), "<error") {
 			t.Errorf("%d changes by %s", n, doc)
 		}

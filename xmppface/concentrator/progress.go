@@ -86,15 +86,10 @@ func signal(c chan struct{}) {
 // runQuery runs a query to its end: it answers the request, and sends what is found
 // and the end.
 func (s *Server) runQuery(hub context.Context, c *call, q *query) {
-	defer s.removeQuery(q)
+	defer s.removeQuery(q.key, q)
 	ctx := q.begin(hub)
 	defer q.cancel(nil)
-	command := q.in.command.ID
-	start := time.Now()
-	done := make(chan error, 1)
-	go func() {
-		done <- s.backend.Query(ctx, q.who, q.ref, command, q.in.params, func(f nodes.Finding) error { return q.put(ctx, f) })
-	}()
+	done := s.find(ctx, q)
 	// It may fail before it has found anything.
 	var err error
 	ended := false
@@ -109,11 +104,27 @@ func (s *Server) runQuery(hub context.Context, c *call, q *query) {
 	}
 	found := q.take()
 	if ended && err != nil && len(found) == 0 && ctx.Err() == nil {
-		s.removeQuery(q)
+		s.removeQuery(q.key, q)
 		s.finish(c, nil, q.in.failure(err))
 		return
 	}
 	s.finish(c, nil, nil)
+	s.report(ctx, hub, q, found, done, ended, err)
+}
+
+// find begins to run a query; how it ended comes by the channel.
+func (s *Server) find(ctx context.Context, q *query) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		done <- s.backend.Query(ctx, q.who, q.ref, q.in.command.ID, q.in.params, func(f nodes.Finding) error { return q.put(ctx, f) })
+	}()
+	return done
+}
+
+// report sends what a query finds, after what was found already, and how it ended. Its
+// own life ends with ctx, the hub's with hub.
+func (s *Server) report(ctx, hub context.Context, q *query, found []byte, done <-chan error, ended bool, err error) {
+	start := time.Now()
 	out := &progress{query: q}
 	rest := append([]byte("<queryStarted/>"), found...)
 	for !ended {
@@ -133,7 +144,7 @@ func (s *Server) runQuery(hub context.Context, c *call, q *query) {
 	}
 	why := context.Cause(ctx)
 	out.finish(hub, rest, err, why)
-	s.log.Debug("query ended", "node", q.ref.String(), "command", command, "by", q.who.String(),
+	s.log.Debug("query ended", "node", q.ref.String(), "command", q.in.command.ID, "by", q.who.String(),
 		"took", time.Since(start).Round(time.Millisecond), "messages", out.number, "err", err, "why", why)
 }
 

@@ -66,84 +66,127 @@ var (
 )
 
 func (s *Server) executeNodeQuery(c *call) error {
-	in, err := s.named(c)
+	r, err := ref(c.Payload)
 	if err != nil {
 		return err
 	}
+	in, err := s.named(c, r)
+	if err != nil {
+		return err
+	}
+	key, err := s.queryKey(c, in, "executeNodeCommand")
+	if err != nil {
+		return err
+	}
+	if err := s.fill(c, in, "getCommandParameters"); err != nil {
+		return err
+	}
+	q, err := newQuery(c, key, in, c.Payload)
+	if err != nil {
+		return err
+	}
+	return s.addQuery(key, q, func(ctx context.Context) { s.runQuery(ctx, c, q) })
+}
+
+// queryKey reads how a request names its query.
+func (s *Server) queryKey(c *call, in *invocation, instead string) (queryKey, error) {
 	id := c.Payload.Attr("queryId")
 	switch {
 	case in.command.Kind != nodes.Query:
-		return invalid(clip(in.command.ID) + " is no query; send executeNodeCommand")
+		return queryKey{}, invalid(clip(in.command.ID) + " is no query; send " + instead)
 	case id == "" || len(id) > maxQueryID:
-		return invalid("a query needs a queryId of 1 to " + strconv.Itoa(maxQueryID) + " bytes")
+		return queryKey{}, invalid("a query needs a queryId of 1 to " + strconv.Itoa(maxQueryID) + " bytes")
 	}
-	if err := s.fill(c, in); err != nil {
-		return err
-	}
-	q := &query{key: queryKey{c.Link, c.who.Full, id}, who: c.who, ref: in.ref, in: in,
+	return queryKey{c.Link, c.who.Full, id}, nil
+}
+
+// newQuery makes a query; the address of its node stands in an element of the request.
+func newQuery(c *call, key queryKey, in *invocation, address *wire.Element) (*query, error) {
+	q := &query{key: key, who: c.who, ref: in.ref, in: in,
 		room: make(chan struct{}, 1), wake: make(chan struct{}, 1), filled: make(chan struct{}, 1)}
 	// Clients compare the address with what they wrote.
 	q.head = wire.AppendAttr([]byte("<queryProgress"), "xmlns", c.Space())
 	for _, name := range []string{"id", "src", "pt"} {
-		if v, ok := c.Payload.Lookup(name); ok {
+		if v, ok := address.Lookup(name); ok {
 			q.head = wire.AppendAttr(q.head, name, v)
 		}
 	}
-	q.head = append(wire.AppendAttr(q.head, "queryId", id), " seqNr='"...)
+	q.head = append(wire.AppendAttr(q.head, "queryId", key.id), " seqNr='"...)
 	if len(q.head) > maxHead {
-		return invalid("the address of the node is too long")
+		return nil, invalid("the address of the node is too long")
 	}
-	return s.addQuery(c, q)
+	return q, nil
+}
+
+// inquiry is what runs under a query id: a query, or one on several nodes.
+type inquiry interface {
+	asker() nodes.Caller
+	// end ends it; the first reason counts.
+	end(why error)
+	// has tells whether it is that command on the node, perhaps among others.
+	has(r nodes.Ref, command string) bool
+	// abort ends it for the node.
+	abort(r nodes.Ref)
 }
 
 // addQuery keeps a query and starts it.
-func (s *Server) addQuery(c *call, q *query) error {
+func (s *Server) addQuery(key queryKey, q inquiry, run func(context.Context)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own := 0
 	for _, o := range s.queries {
-		if o.who.JID == q.who.JID && o.who.Way == q.who.Way {
+		if a, b := o.asker(), q.asker(); a.JID == b.JID && a.Way == b.Way {
 			own++
 		}
 	}
 	switch {
-	case s.queries[q.key] != nil:
+	case s.queries[key] != nil:
 		return nodes.Errorf(nodes.Conflict, "", nodes.Ref{}, "a query with this id is under way; choose another id")
 	case own >= MaxQueriesEach:
 		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you run "+strconv.Itoa(own)+" queries already; abort one or wait")
 	case len(s.queries) >= MaxQueries:
 		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "too many queries are under way; try again later")
-	case !s.workers.Go(func(ctx context.Context) { s.runQuery(ctx, c, q) }):
+	case !s.workers.Go(run):
 		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "the hub is starting or stopping; try again in a moment")
 	}
-	s.queries[q.key] = q
+	s.queries[key] = q
 	return nil
 }
 
-func (s *Server) removeQuery(q *query) {
+func (s *Server) removeQuery(key queryKey, q inquiry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.queries[q.key] == q {
-		delete(s.queries, q.key)
+	if s.queries[key] == q {
+		delete(s.queries, key)
 	}
 }
+
+// asked returns the query that a request to abort one names; nil: there is none.
+func (s *Server) asked(c *call) (inquiry, error) {
+	id := c.Payload.Attr("queryId")
+	if id == "" {
+		return nil, invalid("the request names no query; write its queryId")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queries[queryKey{c.Link, c.who.Full, id}], nil
+}
+
+var errNoQuery = nodes.Errorf(nodes.NotFound, "", nodes.Ref{}, "no such query; it has ended, or belongs to another node or command")
 
 func (s *Server) abortNodeQuery(c *call) ([]byte, error) {
 	r, err := ref(c.Payload)
 	if err != nil {
 		return nil, err
 	}
-	id := c.Payload.Attr("queryId")
-	if id == "" {
-		return nil, invalid("the request names no query; write its queryId")
+	q, err := s.asked(c)
+	if err != nil {
+		return nil, err
 	}
-	s.mu.Lock()
-	q := s.queries[queryKey{c.Link, c.who.Full, id}]
-	s.mu.Unlock()
-	if q == nil || q.ref != r || q.in.command.ID != c.Payload.Attr("command") {
-		return nil, nodes.Errorf(nodes.NotFound, "", nodes.Ref{}, "no such query; it has ended, or belongs to another node or command")
+	if q == nil || !q.has(r, c.Payload.Attr("command")) {
+		return nil, errNoQuery
 	}
-	c.then = func() { q.end(errAborted) }
+	c.then = func() { q.abort(r) }
 	return nil, nil
 }
 
@@ -157,6 +200,14 @@ func (s *Server) endQueries(link ext.Link, jid string) {
 		}
 	}
 }
+
+func (q *query) asker() nodes.Caller { return q.who }
+
+func (q *query) has(r nodes.Ref, command string) bool {
+	return q.ref == r && q.in.command.ID == command
+}
+
+func (q *query) abort(nodes.Ref) { q.end(errAborted) }
 
 // end ends a query; the first reason counts.
 func (q *query) end(why error) {

@@ -171,6 +171,11 @@ type following struct {
 	bytes int                      // of ready and held
 	gap   time.Time                // since when one is missing; zero: none is
 	end   error
+
+	// Of one of several nodes:
+	all    *followings
+	index  int
+	reader findings
 }
 
 // fail ends it; what is ready is still read.
@@ -181,12 +186,26 @@ func (f *following) fail(err error) {
 	signal(f.wake)
 }
 
+// weigh counts what waits.
+func (f *following) weigh(n int) {
+	f.bytes += n
+	if f.all != nil {
+		f.all.bytes += n
+	}
+}
+
 // progressed takes a message of a query: in the order of their numbers, or as they
 // come when they have none.
 func (c *Client) progressed(m *ext.Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.following[m.Payload.Attr("queryId")]
+	id := m.Payload.Attr("queryId")
+	f := c.following[id]
+	if f == nil {
+		if r, err := ref(m.Payload); err == nil {
+			f = c.following[memberKey(id, r)]
+		}
+	}
 	if f == nil || f.end != nil {
 		return
 	}
@@ -197,12 +216,12 @@ func (c *Client) progressed(m *ext.Message) {
 	switch {
 	case n <= f.last || f.held[n] != nil:
 		return // repeated
-	case f.bytes > maxFollowing || len(f.held) >= maxAhead:
+	case f.bytes > maxFollowing, f.all != nil && f.all.bytes > maxFollowing, len(f.held) >= maxAhead:
 		f.fail(nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "the query finds more than is taken; ask for less, or take it faster"))
 		return
 	}
 	f.held[n] = m.Payload
-	f.bytes += sizeOf(m.Payload)
+	f.weigh(sizeOf(m.Payload))
 	if len(f.held) == 1 {
 		f.gap = time.Now()
 	}
@@ -228,7 +247,7 @@ func (c *Client) next(f *following) (*wire.Element, error) {
 	}
 	e := f.ready[0]
 	f.ready = f.ready[1:]
-	f.bytes -= sizeOf(e)
+	f.weigh(-sizeOf(e))
 	return e, nil
 }
 

@@ -83,6 +83,7 @@ const (
 	clockForm  = formOpen + "<field var='Time'><value>2026-08-20T10:11:12Z</value></field></x>"
 	wrongClock = formOpen + "<field var='Repeat'><value>10</value></field><field var='Tiem'><value>now</value></field></x>"
 	scanForm   = formOpen + "<field var='Last'><value>3</value></field><field var='Key'><value>geheim</value></field></x>"
+	longScan   = formOpen + "<field var='Last'><value>200</value></field></x>"
 	wrongScan  = formOpen + "<field var='Last'><value>300</value></field><field var='Key'><value>geheim</value></field></x>"
 	badRange   = formOpen + "<field var='First'><value>9</value></field><field var='Last'><value>3</value></field></x>"
 	emptyForm  = formOpen + "</x>"
@@ -132,6 +133,15 @@ var golden = []struct{ name, op, attrs, children string }{
 	{"executeNodeQuery-wrong", "executeNodeQuery", "id='GW' command='ScanUnits' queryId='q1'", wrongScan},
 	{"executeNodeQuery-combination", "executeNodeQuery", "id='GW' command='ScanUnits' queryId='q1'", badRange},
 	{"abortNodeQuery", "", "id='GW' command='ScanUnits' queryId='unknown'", ""},
+	{"getCommonNodeCommands", "", "xml:lang='en'", "<nd id='GW'/><nd id='GW2'/>"},
+	{"getCommonCommandParameters", "", "command='ScanUnits'", "<nd id='GW'/><nd id='GW2'/>"},
+	{"executeCommonNodeCommand", "", "command='Reconnect'", "<nd id='GW2'/><nd id='GW'/>"},
+	{"executeCommonNodeCommand-form", "executeCommonNodeCommand", "command='SetClock'", "<nd id='GW'/><nd id='GW2'/>" + clockForm},
+	{"executeCommonNodeCommand-wrong", "executeCommonNodeCommand", "command='SetClock'", "<nd id='GW'/><nd id='GW2'/>" + wrongClock},
+	{"executeCommonNodeQuery", "", "command='ScanUnits' queryId='q1'", "<nd id='GW'/><nd id='GW2'/>" + scanForm},
+	{"executeCommonNodeQuery-partly", "executeCommonNodeQuery", "command='ScanUnits' queryId='q1'", "<nd id='GW'/><nd id='GW2'/>" + longScan},
+	{"executeCommonNodeQuery-wrong", "executeCommonNodeQuery", "command='ScanUnits' queryId='q1'", "<nd id='GW'/><nd id='GW2'/>" + wrongScan},
+	{"abortCommonNodeQuery", "", "command='ScanUnits' queryId='unknown'", "<nd id='GW'/><nd id='GW2'/>"},
 	{"registerSniffer", "", "id='GW'", ""},
 	{"unregisterSniffer", "", "id='GW' snifferId='unknown'", ""},
 	{"unknown", "getEverything", "", ""},
@@ -185,7 +195,7 @@ func TestGolden(t *testing.T) {
 func TestFamilies(t *testing.T) {
 	_, link, s := pair(t, newFake(), NSNF)
 	for _, g := range golden {
-		if g.op == "" && typeOf(g.name) == "get" {
+		if g.op == "" && s.operations[g.name].typ == "get" {
 			request := op(g.name, g.attrs, g.children)
 			want := ask(t, s, link, ops, "get", request)
 			for _, space := range s.Spaces() {
@@ -334,6 +344,39 @@ func TestBadInput(t *testing.T) {
 		{"abortNodeQuery", "id='GW' command='ScanUnits'", "", badRequest},
 		{"abortNodeQuery", "command='ScanUnits' queryId='q'", "", badRequest},
 		{"abortNodeQuery", "id='GW' command='ScanUnits' queryId='" + long + "'", "", notFound},
+		{"getCommonNodeCommands", "", "", badRequest},
+		{"getCommonNodeCommands", "id='GW'", "", badRequest},
+		{"getCommonNodeCommands", "", "<nd id='GW'/><nd id='" + long + "'/>", notFound},
+		{"getCommonNodeCommands", "", "<nd id='GW'/><nd id='GW'/>", badRequest},
+		{"getCommonNodeCommands", "", "<nd id='GW'/><node id='GW2'/>", badRequest},
+		{"getCommonCommandParameters", "", "<nd id='GW'/><nd id='GW2'/>", badRequest},
+		{"getCommonCommandParameters", "command='ScanUnits'", "", badRequest},
+		{"getCommonCommandParameters", "command='Reconnect'", "<nd id='GW'/><nd id='GW2'/>", badRequest},
+		{"getCommonCommandParameters", "command='ScanUnits'", "<nd id='GW'/><nd id='GW/7'/>", notFound},
+		{"getCommonCommandParameters", "command='Dump'", "<nd id='GW'/><nd id='no'/>", notFound},
+		{"executeCommonNodeCommand", "", "<nd id='GW'/><nd id='GW2'/>", badRequest},
+		{"executeCommonNodeCommand", "command='Reconnect'", "", badRequest},
+		{"executeCommonNodeCommand", "command='Reconnect'", "<nd id='GW'/><nd/>", badRequest},
+		{"executeCommonNodeCommand", "command='Reconnect'", "<nd id='GW'/><nd id='no'/>", notFound},
+		{"executeCommonNodeCommand", "command='Reconnect'", "<nd id='GW'/><nd id='GW' src='Other'/>", notFound},
+		{"executeCommonNodeCommand", "command='" + long + "'", "<nd id='GW'/><nd id='GW2'/>", notFound},
+		{"executeCommonNodeCommand", "command='Reconnect'", "<nd id='GW'/><nd id='GW2'/>" + emptyForm, badRequest},
+		{"executeCommonNodeCommand", "command='SetClock'", "<nd id='GW'/><nd id='GW2'/>", badRequest},
+		{"executeCommonNodeCommand", "command='SetClock'", "<nd id='GW'/><nd id='GW2'/>" + wrongClock, notAcceptable},
+		{"executeCommonNodeCommand", "command='SetClock'", "<nd id='GW'/><nd id='GW2'/>" + big, notAcceptable},
+		{"executeCommonNodeCommand", "command='SetClock'", "<nd id='GW'/><nd id='GW2'/>" + deep, notAcceptable},
+		{"executeCommonNodeCommand", "command='ScanUnits'", "<nd id='GW'/><nd id='GW2'/>" + scanForm, badRequest},
+		{"executeCommonNodeQuery", "command='ScanUnits'", "<nd id='GW'/><nd id='GW2'/>" + scanForm, badRequest},
+		{"executeCommonNodeQuery", "command='ScanUnits' queryId='" + long + "'", "<nd id='GW'/><nd id='GW2'/>" + scanForm, badRequest},
+		{"executeCommonNodeQuery", "command='Reconnect' queryId='q'", "<nd id='GW'/><nd id='GW2'/>", badRequest},
+		{"executeCommonNodeQuery", "command='ScanUnits' queryId='q'", "<nd id='GW'/><nd id='no'/>" + scanForm, notFound},
+		{"executeCommonNodeQuery", "command='ScanUnits' queryId='q'", "<nd id='GW'/><nd id='GW2'/>" + wrongScan, notAcceptable},
+		{"executeCommonNodeQuery", "command='ScanUnits' queryId='q'", "<nd id='GW2'/>" + longScan, notAcceptable},
+		{"executeCommonNodeQuery", "command='Dump' queryId='q'", "<nd id='GW'/>", badRequest},
+		{"executeCommonNodeQuery", "command='Dump' queryId='q'", "<nd id='GW'/><nd id='GW2'/>", notFound},
+		{"abortCommonNodeQuery", "command='ScanUnits'", "<nd id='GW'/>", badRequest},
+		{"abortCommonNodeQuery", "command='ScanUnits' queryId='q'", "", badRequest},
+		{"abortCommonNodeQuery", "command='ScanUnits' queryId='" + long + "'", "<nd id='GW'/>", notFound},
 		{"registerSniffer", "", "", badRequest},
 		{"registerSniffer", "id='no'", "", notFound},
 		{"registerSniffer", "id='GW/7'", "", notAcceptable},
@@ -377,7 +420,7 @@ func TestGetForSet(t *testing.T) {
 	f := newFake()
 	_, link, s := pair(t, f, NSNF)
 	for _, g := range golden {
-		if g.op != "" {
+		if g.op != "" || s.operations[g.name].typ == "" {
 			continue
 		}
 		other := map[string]string{"get": "set", "set": "get"}[typeOf(g.name)]
@@ -422,10 +465,11 @@ func TestStranger(t *testing.T) {
 func TestViewer(t *testing.T) {
 	forbidden := []string{"getAddableNodeTypes", "getParametersForNewNode", "createNewNode", "destroyNode", "registerSniffer",
 		"getCommandParameters", "executeNodeCommand", "executeNodeQuery",
+		"getCommonCommandParameters", "executeCommonNodeCommand", "executeCommonNodeQuery",
 		"getNodeParametersForEdit", "setNodeParametersAfterEdit", "setNodeParametersForEdit", "getCommonNodeParametersForEdit",
 		"setCommonNodeParametersAfterEdit", "moveNodeUp", "moveNodeDown", "moveNodesUp", "moveNodesDown"}
 	for _, g := range golden {
-		if g.op != "" || g.name == "unregisterSniffer" || g.name == "abortNodeQuery" {
+		if g.op != "" || g.name == "unregisterSniffer" || strings.HasPrefix(g.name, "abort") {
 			continue
 		}
 		f := newFake()
