@@ -73,6 +73,12 @@ func (t *Tree) Execute(ctx context.Context, id, command string, p nodes.Params) 
 	if ours(command) {
 		return t.perform(ctx, id, command, p)
 	}
+	if id == nodes.RootID { // the others of the root
+		if err := t.began(ctx, op, id); err != nil {
+			return err
+		}
+		return t.ran(op, id, t.cfg.Run(ctx, command, p))
+	}
 	s, err := t.runner(ctx, op, id)
 	if err != nil {
 		return err

@@ -1,12 +1,50 @@
 package tree
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/fieldhub/hub/nodes"
 )
+
+// The root has commands of the program's own.
+func TestRootCommands(t *testing.T) {
+	var ran string
+	reason := errors.New("no room")
+	tr, err := New(Config{Types: testTypes, Store: &Memory{}, Opener: &plant{},
+		Commands: []nodes.Command{{ID: "Save", Kind: nodes.Parametrized, Params: []nodes.Param{{ID: "To", Kind: nodes.KindString, Default: nodes.String("disk")}}}},
+		Run: func(_ context.Context, command string, p nodes.Params) error {
+			ran = command + " " + p.Text("To")
+			if p.Text("To") == "tape" {
+				return reason
+			}
+			return nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, tr)
+	do(t, tr, nodes.RootID, "Save", nil)
+	if ran != "Save disk" {
+		t.Errorf("ran %q", ran)
+	}
+	if err := tr.Execute(t.Context(), nodes.RootID, "Save", nodes.Params{"To": nodes.String("tape")}); nodes.KindOf(err) != nodes.NotAcceptable || !errors.Is(err, reason) {
+		t.Errorf("it fails with %v", err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	ran = ""
+	if err := tr.Execute(gone, nodes.RootID, "Save", nil); nodes.KindOf(err) != nodes.Gone || ran != "" {
+		t.Errorf("given up, it ran %q, %v", ran, err)
+	}
+	do(t, tr, nodes.RootID, LogMessage, nodes.Params{"Text": nodes.String("x")})
+	if _, err := New(Config{Types: testTypes, Store: &Memory{}, Commands: []nodes.Command{{ID: LogMessage}}}); err == nil {
+		t.Error("a second LogMessage is accepted")
+	}
+}
 
 // The nodes of a fixed tree are there, run, are not stored, and stay as they are.
 func TestFixed(t *testing.T) {

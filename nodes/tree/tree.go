@@ -26,6 +26,10 @@ type Config struct {
 	// They are not stored, and nobody can change them: no node is created, edited,
 	// moved, disabled or destroyed. Nil: a tree that people change.
 	Fixed []*nodes.Node
+	// Commands are those of the root, which is the hub itself, and Run runs them, none
+	// of them a query. The parameters were checked and have their defaults.
+	Commands []nodes.Command
+	Run      func(ctx context.Context, command string, p nodes.Params) error
 }
 
 // Tree is a live data source. Safe for concurrent use.
@@ -63,7 +67,7 @@ type Tree struct {
 // type, a missing parent) are kept on disk and left out, with a warning in the
 // log and a message on the root node.
 func New(cfg Config) (*Tree, error) {
-	types, err := newTypeSet(cfg.Types, cfg.Fixed != nil)
+	types, err := newTypeSet(cfg.Types, cfg.Commands, cfg.Fixed != nil)
 	if err != nil {
 		return nil, err
 	}

@@ -21,9 +21,12 @@ type typeSet struct {
 }
 
 // newTypeSet completes types with what every node has. fixed: none can be disabled.
-func newTypeSet(types []nodes.Type, fixed bool) (*typeSet, error) {
+func newTypeSet(types []nodes.Type, ofRoot []nodes.Command, fixed bool) (*typeSet, error) {
 	s := &typeSet{list: slices.Concat(builtin, types), byName: make(map[string]*nodes.Type)}
 	for i := range s.list {
+		if s.list[i].Name == nodes.TypeRoot {
+			s.list[i].Commands = ofRoot
+		}
 		var err error
 		if s.list[i], err = completed(s.list[i], fixed); err != nil {
 			return nil, err

@@ -48,7 +48,8 @@ type hub struct {
 	began  time.Time
 
 	own         *tree.Tree // the source in which the hub shows itself
-	connections *ownPart
+	parts       []*ownPart
+	connections *ownPart   // one of them
 	facing      sync.Mutex // over faces, while they are being opened
 }
 
@@ -96,8 +97,9 @@ func runHub(ctx context.Context, cfg *config.Config, log *slog.Logger, factories
 func (h *hub) start(ctx context.Context, s *stages) error {
 	s.start("memory", limitMemory)
 	var err error
+	h.makeParts()
 	h.tree, err = tree.New(tree.Config{Source: nodes.DefaultSource, Name: "Metering topology", Types: h.set.Types(),
-		Store: h.db.Tree(nodes.DefaultSource), Opener: h.set, Log: h.log})
+		Store: h.db.Tree(nodes.DefaultSource), Opener: h.set, Log: h.log, Commands: h.ownCommands(), Run: h.runOwn})
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func (h *hub) connectionsPart() *ownPart {
 		}
 		return f.list, messages
 	})
-	p.commands = []nodes.Command{{ID: reconnect, Kind: nodes.Simple, Title: "Reconnect", Category: "Hub", SortKey: "1",
+	p.commands = []nodes.Command{{ID: reconnect, Kind: nodes.Simple, Title: "Reconnect", Category: "Hub", SortKey: "3",
 		Description:  "Closes the connection to the broker and makes it anew, or tries at once where there is none. Whoever came by it is cut off for a moment.",
 		Confirmation: "Close the connection to the broker and make it anew?",
 		Success:      "The connection is made anew.", Failure: "The connection stays as it is."}}

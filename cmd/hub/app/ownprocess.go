@@ -50,7 +50,7 @@ func (h *hub) processPart() *ownPart {
 	for _, l := range logLevels {
 		level.Options = append(level.Options, nodes.Option{Value: l.name})
 	}
-	p.commands = []nodes.Command{{ID: setLogLevel, Kind: nodes.Parametrized, Title: "Set the log level", Category: "Hub", SortKey: "1", Rights: nodes.Administer,
+	p.commands = []nodes.Command{{ID: setLogLevel, Kind: nodes.Parametrized, Title: "Set the log level", Category: "Hub", SortKey: "2", Rights: nodes.Administer,
 		Description: "Holds until the hub ends; the configuration says with which level it starts.",
 		Success:     "The log level was set.", Failure: "The log level was not set.", Params: []nodes.Param{level}}}
 	p.run = func(_ context.Context, _ string, p nodes.Params) error {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
@@ -42,13 +43,38 @@ func (p *ownPart) changed() {
 	}
 }
 
+// makeParts makes the sides of the hub that can be read and commanded.
+func (h *hub) makeParts() {
+	h.connections = h.connectionsPart()
+	h.parts = []*ownPart{h.processPart(), h.storagePart(), h.connections, h.clockPart()}
+}
+
+// ownCommands are the commands of all parts, which the root has too.
+func (h *hub) ownCommands() (out []nodes.Command) {
+	for _, p := range h.parts {
+		out = append(out, p.commands...)
+	}
+	return out
+}
+
+// runOwn runs a command of the part that has it.
+func (h *hub) runOwn(ctx context.Context, command string, p nodes.Params) error {
+	for _, part := range h.parts {
+		if slices.ContainsFunc(part.commands, func(c nodes.Command) bool { return c.ID == command }) {
+			err := part.run(ctx, command, p)
+			part.changed()
+			return err
+		}
+	}
+	return fmt.Errorf("there is no command %s", command)
+}
+
 // openOwn makes the hub's own source.
 func (h *hub) openOwn() (*tree.Tree, error) {
-	h.connections = h.connectionsPart()
 	parts := ownParts{}
 	var types []nodes.Type
 	var list []*nodes.Node
-	for _, p := range []*ownPart{h.processPart(), h.storagePart(), h.connections, h.clockPart()} {
+	for _, p := range h.parts {
 		typ := nodes.Type{Name: "hub." + p.id, Title: p.title, Parents: []string{nodes.TypeRoot}, Connects: true, Caps: nodes.CanRead, Commands: p.commands}
 		if p.run != nil {
 			typ.Caps |= nodes.CanCommand
@@ -57,7 +83,8 @@ func (h *hub) openOwn() (*tree.Tree, error) {
 		types = append(types, typ)
 		list = append(list, &nodes.Node{Spec: nodes.Spec{ID: p.id, Type: typ.Name}})
 	}
-	return tree.New(tree.Config{Source: ownSource, Name: "The hub itself", Types: types, Store: h.db.Tree(ownSource), Opener: parts, Log: h.log, Fixed: list})
+	return tree.New(tree.Config{Source: ownSource, Name: "The hub itself", Types: types, Store: h.db.Tree(ownSource), Opener: parts, Log: h.log, Fixed: list,
+		Commands: h.ownCommands(), Run: h.runOwn})
 }
 
 // ownParts opens the nodes of the hub's own source, by type.
