@@ -10,9 +10,9 @@ import (
 
 const (
 	closing = "</stream:stream>"
-	// chunk is the most that one write takes: what a TLS record holds. The write
+	// chunkSize is the most that one write takes: what a TLS record holds. The write
 	// time-out is for each, so that a slow peer may take long for many.
-	chunk = 16 << 10
+	chunkSize = 16 << 10
 	// grace is how long the peer may take to take the rest and to end its side.
 	grace = time.Second
 	// keep is the largest buffer that is kept for later.
@@ -95,6 +95,9 @@ func (s *Stream) put(limit int, parts [][]byte) error {
 	for _, p := range parts {
 		s.out = append(s.out, p...)
 	}
+	if s.m != nil {
+		s.ends = append(s.ends, len(s.out))
+	}
 	if s.o.Trace != nil {
 		s.o.Trace(true, s.out[from:])
 	}
@@ -116,6 +119,9 @@ func (s *Stream) End(e *Error) {
 	s.mu.Lock()
 	if !s.ended {
 		s.ended = true
+		if s.m != nil { // or the peer would take for undelivered what it has no word of
+			s.out = s.appendHandled(s.out)
+		}
 		if e != nil {
 			s.out = e.append(s.out)
 		}
@@ -141,25 +147,47 @@ func (s *Stream) fail(err error) {
 	}
 	s.mu.Unlock()
 	if first {
-		close(s.dead)
-		if t, ok := s.c.Conn.(*tls.Conn); ok && err != ErrClosed {
-			t.NetConn().Close() // not t, which would wait to write an alert
-			return
-		}
-		s.c.Close()
+		s.hangUp(err)
 	}
 }
 
-// Done is closed when the connection is gone.
-func (s *Stream) Done() <-chan struct{} { return s.dead }
+// hangUp closes the connection at once.
+func (s *Stream) hangUp(err error) {
+	s.mu.Lock()
+	c, first := s.c, !s.down
+	if first {
+		s.down = true
+		close(s.dead)
+	}
+	s.mu.Unlock()
+	if !first {
+		return
+	}
+	if t, ok := c.Conn.(*tls.Conn); ok && err != ErrClosed {
+		t.NetConn().Close() // not t, which would wait to write an alert
+		return
+	}
+	c.Close()
+}
+
+// Done is closed when the connection is gone; it is another channel after
+// [Stream.Resume].
+func (s *Stream) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dead
+}
 
 // Run writes what is queued, all there is at a time. It returns after the
 // connection is closed: when the stream was ended by End (nil), when ctx ends
-// (the stream is ended then; nil), or when writing failed.
+// (the stream is ended then; nil), or when the connection was lost, see [Stream.Lost].
 func (s *Stream) Run(ctx context.Context) error {
+	s.mu.Lock()
+	c, dead, readEnd := s.c, s.dead, s.readEnd
+	s.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() {
 		s.End(nil)
-		s.c.SetWriteDeadline(time.Now().Add(grace))
+		c.SetWriteDeadline(time.Now().Add(grace))
 	})
 	defer stop()
 	var spare []byte
@@ -168,23 +196,28 @@ func (s *Stream) Run(ctx context.Context) error {
 		// server much less, and no time is waited for it.
 		runtime.Gosched()
 		s.mu.Lock()
-		batch := s.out
-		s.out = spare[:0]
-		s.writing = len(batch)
+		var batch []byte
+		if s.m != nil {
+			batch = s.takeManaged()
+		} else {
+			batch, s.out = s.out, spare[:0]
+			s.writing = len(batch)
+		}
 		ended := s.ended
 		s.mu.Unlock()
-		if err := s.write(ctx, batch); err != nil {
-			s.fail(fmt.Errorf("connection lost: %w", err))
+		if err := s.write(ctx, c, batch); err != nil {
+			s.Cut(fmt.Errorf("connection lost: %w", err))
 			break
 		}
-		if spare = batch; cap(spare) > keep {
-			spare = nil
+		spare = nil
+		if s.m == nil && cap(batch) <= keep {
+			spare = batch
 		}
 		if ended {
-			s.c.SetReadDeadline(time.Now().Add(grace))
+			c.SetReadDeadline(time.Now().Add(grace))
 			select {
-			case <-s.readEnd:
-			case <-s.dead:
+			case <-readEnd:
+			case <-dead:
 			case <-time.After(grace):
 			}
 			s.fail(ErrClosed)
@@ -192,37 +225,40 @@ func (s *Stream) Run(ctx context.Context) error {
 		}
 		select {
 		case <-s.wake:
-		case <-s.dead:
+		case <-dead:
 		}
-		if s.gone() {
+		if over(dead) {
 			break
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err == ErrClosed {
+	switch s.err {
+	case ErrClosed:
 		return nil
+	case nil:
+		return s.lost
 	}
 	return s.err
 }
 
-func (s *Stream) gone() bool {
+func over(dead <-chan struct{}) bool {
 	select {
-	case <-s.dead:
+	case <-dead:
 		return true
 	default:
 		return false
 	}
 }
 
-func (s *Stream) write(ctx context.Context, b []byte) error {
+func (s *Stream) write(ctx context.Context, c *Conn, b []byte) error {
 	for len(b) > 0 {
-		n := min(len(b), chunk)
-		s.c.SetWriteDeadline(time.Now().Add(s.o.WriteTimeout))
+		n := min(len(b), chunkSize)
+		c.SetWriteDeadline(time.Now().Add(s.o.WriteTimeout))
 		if ctx.Err() != nil {
-			s.c.SetWriteDeadline(time.Now().Add(grace))
+			c.SetWriteDeadline(time.Now().Add(grace))
 		}
-		if _, err := s.c.Write(b[:n]); err != nil {
+		if _, err := c.Write(b[:n]); err != nil {
 			return err
 		}
 		b = b[n:]

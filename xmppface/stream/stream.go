@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fieldhub/hub/xmppface/wire"
@@ -31,13 +32,19 @@ type Stream struct {
 	o Options
 	d *xml.Decoder
 
-	wake    chan struct{} // 1: something to write
-	dead    chan struct{} // closed: the connection is gone
-	readEnd chan struct{} // closed: nothing more will be read
-	once    sync.Once
+	wake     chan struct{} // 1: something to write
+	dead     chan struct{} // closed: the connection is gone
+	readEnd  chan struct{} // closed: nothing more will be read
+	readDone bool          // nothing more will be read; for the reader
+	heard    atomic.Int64  // elements
+	received atomic.Uint32 // stanzas
 
 	mu      sync.Mutex
+	m       *management   // nil without stream management
+	lost    error         // why the connection is gone, of a stream that stays
+	down    bool          // dead is closed
 	out     []byte        // waits to be written
+	ends    []int         // where its stanzas end, with stream management
 	writing int           // bytes taken out of it, not yet written
 	room    chan struct{} // closed when there is room again; nil: nobody waits
 	ended   bool          // our end tag is queued
@@ -53,43 +60,76 @@ func New(c *Conn, o Options) (*Stream, error) {
 	if o.WriteTimeout <= 0 {
 		o.WriteTimeout = 30 * time.Second
 	}
-	s := &Stream{c: c, o: o,
-		wake: make(chan struct{}, 1), dead: make(chan struct{}), readEnd: make(chan struct{})}
-	// The decoder is a new one, which must know the prefixes of the opening tag.
-	// The one of the negotiation takes any element of the streams' namespace, at
-	// any depth, for the end of the stream.
-	c.rewind(c.opening())
-	s.d = xml.NewDecoder(c)
-	t, err := s.d.Token()
-	start, ok := t.(xml.StartElement)
-	if err != nil || !ok || start.Name.Space != NS {
-		return nil, errors.New("the other side's opening tag of the stream was not found")
+	s := &Stream{o: o, wake: make(chan struct{}, 1)}
+	if err := s.attach(c); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
+// attach takes over a connection.
+func (s *Stream) attach(c *Conn) error {
+	// The decoder is a new one, which must know the prefixes of the opening tag.
+	// The one of the negotiation takes any element of the streams' namespace, at
+	// any depth, for the end of the stream.
+	c.rewind(c.opening())
+	d := xml.NewDecoder(c)
+	t, err := d.Token()
+	start, ok := t.(xml.StartElement)
+	if err != nil || !ok || start.Name.Space != NS {
+		return errors.New("the other side's opening tag of the stream was not found")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.c, s.d, s.readDone, s.down = c, d, false, false
+	s.dead, s.readEnd = make(chan struct{}), make(chan struct{})
+	return nil
+}
+
 // Read waits for the next stanza, or another whole element at the level of
-// stanzas. It returns io.EOF when the peer ended the stream, an [*Error] when the
+// stanzas; those of stream management it handles itself. It returns io.EOF when the peer ended the stream, an [*Error] when the
 // peer reported one or sent what must end the stream (answer the latter with
 // [Stream.End]), and other errors when the connection is lost. After an error
 // there is nothing more to read.
 func (s *Stream) Read() (*wire.Element, error) {
-	e, err := s.read()
-	if err != nil {
-		s.once.Do(func() { close(s.readEnd) })
-		return nil, err
+	for {
+		e, err := s.next()
+		if err == nil && s.m != nil && e.Name.Space == NSManagement {
+			if err = s.manage(e); err == nil {
+				s.heard.Add(1)
+				continue
+			}
+		}
+		if err != nil {
+			if !s.readDone {
+				s.readDone = true
+				close(s.readEnd)
+			}
+			if s.m != nil && s.m.id != "" && lostConnection(err) {
+				s.Cut(err)
+			}
+			return nil, err
+		}
+		s.heard.Add(1)
+		switch e.Name.Local {
+		case "iq", "message", "presence":
+			s.received.Add(1)
+		}
+		if s.o.Trace != nil {
+			s.o.Trace(false, s.c.raw())
+		}
+		return e, nil
 	}
-	if s.o.Trace != nil {
-		s.o.Trace(false, s.c.raw())
-	}
-	return e, nil
 }
+
+// Heard returns how many elements have come.
+func (s *Stream) Heard() int64 { return s.heard.Load() }
 
 // Raw returns the exact bytes of the element that Read returned last; they are
 // valid until the next Read. Prefixes may be declared in the opening tag.
 func (s *Stream) Raw() []byte { return s.c.raw() }
 
-func (s *Stream) read() (*wire.Element, error) {
+func (s *Stream) next() (*wire.Element, error) {
 	if err := s.c.next(); err != nil {
 		return nil, explain(s.c, err)
 	}
