@@ -48,10 +48,15 @@ type item struct {
 // giveUp ends a readout without another message.
 func (o *readout) giveUp() { o.once.Do(func() { close(o.end) }) }
 
-// start accepts a request and lets a worker read.
-func (s *Server) start(r *ext.Request, q *request) error {
+// start accepts a request and lets a worker read; current is what is to be sent when
+// no device has to be asked.
+func (s *Server) start(r *ext.Request, q *request, current []item) error {
 	o := &readout{key: key{r.Link, r.Caller.Full, q.id}, ask: q, who: r.Caller, space: r.Space(),
 		end: make(chan struct{}), change: make(chan struct{}, 1)}
+	if current != nil {
+		o.ready, o.done = current, true
+		o.change <- struct{}{}
+	}
 	return s.begin(o, r)
 }
 
@@ -138,7 +143,9 @@ func (s *Server) run(ctx context.Context, r *ext.Request, o, former *readout) {
 	var reading sync.WaitGroup
 	defer reading.Wait()
 	defer cancel()
-	reading.Go(func() { s.fetch(ctx, o) })
+	if !o.done { // nobody else looks at it yet
+		reading.Go(func() { s.fetch(ctx, o) })
+	}
 	if err := s.send(ctx, o); err != nil {
 		s.log.Debug("readout given up", "by", o.who.String(), "err", err)
 	}

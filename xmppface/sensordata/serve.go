@@ -41,7 +41,7 @@ func (s *Server) read(r *ext.Request) error {
 		return s.plan(r, q)
 	}
 	s.forget(r, q.id)
-	a := answer{request: q, max: s.MaxStanza - envelope}
+	a := answer{request: q, max: s.MaxStanza - envelope, all: make([]item, 0, len(q.ro.Refs))}
 	a.b = wire.AppendAttr(append(make([]byte, 0, 1024), "<resp"...), "xmlns", r.Space())
 	a.b = append(wire.AppendAttr(a.b, "id", q.id), '>')
 	fresh, err := s.backend.Current(r.Caller, &q.ro, a.add)
@@ -52,7 +52,10 @@ func (s *Server) read(r *ext.Request) error {
 		r.Result(append(a.b, "</resp>"...))
 		return nil
 	}
-	return s.start(r, q)
+	if !fresh {
+		a.all = nil
+	}
+	return s.start(r, q, a.all)
 }
 
 // answer is a resp that is being written into the result.
@@ -61,10 +64,11 @@ type answer struct {
 	b    []byte
 	max  int
 	long bool // it did not fit
+	all  []item
 }
 
 func (a *answer) add(ref nodes.Ref, r nodes.Reading) {
-	if a.long {
+	if a.all = append(a.all, item{ref, r}); a.long {
 		return
 	}
 	if !a.bare {
