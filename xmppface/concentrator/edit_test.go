@@ -89,6 +89,12 @@ func TestClientEdits(t *testing.T) {
 		if !errors.As(err, &e) || e.Fields["Name"] != "its sibling has this name already" {
 			t.Errorf("taken name: %v", err)
 		}
+		if err := c.EditAll(ctx, []nodes.Ref{info.Ref, gw2}, nodes.Edit{Name: "both"}); !errors.As(err, &e) || e.Fields["Name"] == "" {
+			t.Errorf("one name for two: %v", err)
+		}
+		if _, err := c.Edit(ctx, gw, nodes.Edit{Name: "x"}); nodes.KindOf(err) != nodes.NotFound {
+			t.Errorf("the old id: %v", err)
+		}
 		for _, down := range []bool{false, true} {
 			if err := c.Move(ctx, down, gw2); err != nil {
 				t.Error(err)

@@ -113,7 +113,7 @@ func (f *fake) node(c nodes.Caller, r nodes.Ref, need nodes.Rights) (nodes.Info,
 func (f *fake) source(c nodes.Caller, source string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if source != nodes.DefaultSource || f.rights[c.JID] == 0 {
+	if source != nodes.DefaultSource || f.rights[c.JID]&nodes.See == 0 {
 		return nodes.Errorf(nodes.NotFound, "", nodes.Ref{}, "no data source "+clip(source))
 	}
 	return nil

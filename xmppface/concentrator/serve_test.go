@@ -461,29 +461,6 @@ func TestStranger(t *testing.T) {
 	}
 }
 
-// Who may only see gets forbidden where more is needed.
-func TestViewer(t *testing.T) {
-	forbidden := []string{"getAddableNodeTypes", "getParametersForNewNode", "createNewNode", "destroyNode", "registerSniffer",
-		"getCommandParameters", "executeNodeCommand", "executeNodeQuery",
-		"getCommonCommandParameters", "executeCommonNodeCommand", "executeCommonNodeQuery",
-		"getNodeParametersForEdit", "setNodeParametersAfterEdit", "setNodeParametersForEdit", "getCommonNodeParametersForEdit",
-		"setCommonNodeParametersAfterEdit", "moveNodeUp", "moveNodeDown", "moveNodesUp", "moveNodesDown"}
-	for _, g := range golden {
-		if g.op != "" || g.name == "unregisterSniffer" || strings.HasPrefix(g.name, "abort") {
-			continue
-		}
-		f := newFake()
-		_, link, s := pair(t, f, NSNF)
-		got := ask(t, s, link, viewer, typeOf(g.name), op(g.name, g.attrs, g.children))
-		if want := slices.Contains(forbidden, g.name); want != strings.Contains(got, "<forbidden") || want != strings.HasPrefix(got, "<error") {
-			t.Errorf("%s: a viewer gets %s", g.name, got)
-		}
-		if f.changed() != 0 {
-			t.Errorf("%s: a viewer changed something", g.name)
-		}
-	}
-}
-
 func TestTooLong(t *testing.T) {
 	var list []nodes.Info
 	for i := range 5000 {
