@@ -289,6 +289,11 @@ func (b *broker) subscribe(ctx context.Context, client mqtt.Client, cfg *linkCon
 		}
 		token := client.SubscribeMultiple(request, nil)
 		err := b.await(ctx, token)
+		select {
+		case <-token.Done():
+		default:
+			return err // before that the result is not to be looked at
+		}
 		for f, code := range token.(*mqtt.SubscribeToken).Result() {
 			if code == 0x80 {
 				refused = append(refused, f)

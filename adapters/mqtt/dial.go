@@ -12,11 +12,12 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
 	"github.com/gorilla/websocket"
+
+	"github.com/fieldhub/hub/adapters/mqtt/ws"
 )
 
 var (
@@ -64,7 +65,7 @@ func dial(ctx context.Context, cfg *linkConfig, secure *tls.Config) (net.Conn, e
 			}
 			return nil, err
 		}
-		return &webConn{Conn: c}, nil
+		return ws.New(c), nil
 	}
 	if cfg.tls() {
 		return (&tls.Dialer{NetDialer: &d, Config: secure}).DialContext(ctx, "tcp", cfg.addr())
@@ -143,48 +144,4 @@ func explain(cfg *linkConfig, err error) string {
 		return addr + " closed the connection"
 	}
 	return addr + ": " + err.Error()
-}
-
-// webConn makes a stream of the messages of a WebSocket.
-type webConn struct {
-	*websocket.Conn
-	rest io.Reader
-}
-
-// Read implements [net.Conn].
-func (c *webConn) Read(p []byte) (int, error) {
-	for {
-		if c.rest == nil {
-			_, r, err := c.NextReader()
-			if err != nil {
-				var closed *websocket.CloseError
-				if errors.As(err, &closed) {
-					err = io.EOF
-				}
-				return 0, err
-			}
-			c.rest = r
-		}
-		n, err := c.rest.Read(p)
-		if err == io.EOF {
-			c.rest, err = nil, nil
-			if n == 0 {
-				continue
-			}
-		}
-		return n, err
-	}
-}
-
-// Write implements [net.Conn]. It is called by one goroutine at a time.
-func (c *webConn) Write(p []byte) (int, error) {
-	if err := c.WriteMessage(websocket.BinaryMessage, p); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// SetDeadline implements [net.Conn].
-func (c *webConn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }

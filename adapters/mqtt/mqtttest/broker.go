@@ -1,17 +1,14 @@
 package mqtttest
 
 import (
-	"bytes"
+	"context"
 	"crypto/tls"
-	"log/slog"
 	"net"
 	"slices"
 	"strconv"
 	"sync"
 
-	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
-	"github.com/mochi-mqtt/server/v2/packets"
+	"github.com/fieldhub/hub/adapters/mqtt/server"
 )
 
 // Options are what a [Broker] asks of its clients; the zero Options nothing.
@@ -32,15 +29,10 @@ type Message struct {
 
 // Broker is a broker in the process. Safe for concurrent use.
 type Broker struct {
-	server   *mochi.Server
-	listener listeners.Listener
-	hook     *hook
-	over     sync.Once
-}
-
-type hook struct {
-	mochi.HookBase
-	options Options
+	server *server.Server
+	addr   string
+	cancel context.CancelFunc
+	done   chan struct{}
 
 	mu       sync.Mutex
 	messages []Message
@@ -50,73 +42,63 @@ type hook struct {
 
 // Start starts a broker. Whoever starts it closes it.
 func Start(o Options) (*Broker, error) {
+	ctx, cancel := context.WithCancel(context.Background()) // until Close
 	if o.Address == "" {
 		o.Address = "127.0.0.1:0"
 	}
-	if o.WebSocket { // its listener does not tell which port it got
-		l, err := net.Listen("tcp", o.Address)
-		if err != nil {
-			return nil, err
-		}
-		o.Address = l.Addr().String()
-		l.Close()
+	b := &Broker{filters: make(map[string]int), done: make(chan struct{}), cancel: cancel}
+	options := server.Options{TLS: o.TLS, WebSocket: o.WebSocket, MaxPending: 1 << 17, MaxPacket: 16 << 20, Published: b.published, Subscribed: b.subscribed,
+		Allow: func(_, topic string, _ bool) bool { return !slices.Contains(o.Refused, topic) }}
+	if o.User != "" {
+		options.Authenticate = func(_, user, password string) bool { return user == o.User && password == o.Password }
 	}
-	caps := mochi.NewDefaultServerCapabilities()
-	caps.MaximumClientWritesPending = 1 << 17
-	b := &Broker{hook: &hook{options: o, filters: make(map[string]int)}}
-	b.server = mochi.New(&mochi.Options{InlineClient: true, Capabilities: caps, Logger: slog.New(slog.DiscardHandler)})
-	if err := b.server.AddHook(b.hook, nil); err != nil {
+	var err error
+	if b.server, err = server.New(options); err != nil {
+		cancel()
 		return nil, err
 	}
-	c := listeners.Config{ID: "one", Address: o.Address, TLSConfig: o.TLS}
-	b.listener = listeners.NewTCP(c)
-	if o.WebSocket {
-		b.listener = listeners.NewWebsocket(c)
-	}
-	if err := b.server.AddListener(b.listener); err != nil {
+	l, err := server.Listen(ctx, o.Address)
+	if err != nil {
+		cancel()
 		return nil, err
 	}
-	if err := b.server.Serve(); err != nil {
-		b.server.Close()
-		return nil, err
-	}
+	b.addr = l.Addr().String()
+	go func() {
+		defer close(b.done)
+		b.server.Run(ctx, l) // it fails only when it cannot begin
+	}()
 	return b, nil
 }
 
 // Close ends the broker and all connections. It may be called more than once.
-func (b *Broker) Close() { b.over.Do(func() { b.server.Close() }) }
+func (b *Broker) Close() {
+	b.cancel()
+	<-b.done
+}
 
 // Addr returns where it listens.
-func (b *Broker) Addr() string { return b.listener.Address() }
+func (b *Broker) Addr() string { return b.addr }
 
 // Port returns the port of Addr.
 func (b *Broker) Port() int {
-	_, text, _ := net.SplitHostPort(b.Addr())
+	_, text, _ := net.SplitHostPort(b.addr)
 	n, _ := strconv.Atoi(text)
 	return n
 }
 
 // Publish publishes a message of nobody.
 func (b *Broker) Publish(topic, payload string, retain bool) error {
-	return b.server.Publish(topic, []byte(payload), retain, 0)
+	return b.server.Publish(topic, []byte(payload), retain)
 }
 
 // Drop closes the connections of all clients.
-func (b *Broker) Drop() {
-	for id, c := range b.server.Clients.GetAll() {
-		if id != mochi.InlineClientId {
-			c.Stop(packets.ErrServerShuttingDown)
-		}
-	}
-}
+func (b *Broker) Drop() { b.server.Drop() }
 
 // Clients returns the ids of those that are connected.
 func (b *Broker) Clients() []string {
 	var out []string
-	for id, c := range b.server.Clients.GetAll() {
-		if id != mochi.InlineClientId && !c.Closed() {
-			out = append(out, id)
-		}
+	for _, c := range b.server.Clients() {
+		out = append(out, c.ID)
 	}
 	slices.Sort(out)
 	return out
@@ -124,67 +106,40 @@ func (b *Broker) Clients() []string {
 
 // Messages returns what clients have published so far.
 func (b *Broker) Messages() []Message {
-	b.hook.mu.Lock()
-	defer b.hook.mu.Unlock()
-	return slices.Clone(b.hook.messages)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.messages)
 }
 
-// Watch has f called with each message that a client publishes, before others get it;
-// f may publish.
+// Watch has f called with each message that a client publishes, before others get it; f
+// may publish.
 func (b *Broker) Watch(f func(Message)) {
-	b.hook.mu.Lock()
-	defer b.hook.mu.Unlock()
-	b.hook.watch = f
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.watch = f
 }
 
 // Subscribed tells how often a filter was subscribed so far.
 func (b *Broker) Subscribed(filter string) int {
-	b.hook.mu.Lock()
-	defer b.hook.mu.Unlock()
-	return b.hook.filters[filter]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.filters[filter]
 }
 
-// ID implements the interface of hooks.
-func (h *hook) ID() string { return "mqtttest" }
-
-// Provides implements the interface of hooks.
-func (h *hook) Provides(b byte) bool {
-	return bytes.Contains([]byte{mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublished, mochi.OnSubscribed}, []byte{b})
+func (b *Broker) subscribed(_, filter string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.filters[filter]++
 }
 
-// OnConnectAuthenticate looks at user and password.
-func (h *hook) OnConnectAuthenticate(_ *mochi.Client, p packets.Packet) bool {
-	return h.options.User == "" || string(p.Connect.Username) == h.options.User && string(p.Connect.Password) == h.options.Password
-}
-
-// OnACLCheck looks whether a topic may be used.
-func (h *hook) OnACLCheck(_ *mochi.Client, topic string, _ bool) bool {
-	return !slices.Contains(h.options.Refused, topic)
-}
-
-// OnSubscribed counts subscriptions.
-func (h *hook) OnSubscribed(_ *mochi.Client, p packets.Packet, codes []byte) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for i, f := range p.Filters {
-		if i < len(codes) && codes[i] < 0x80 {
-			h.filters[f.Filter]++
-		}
+func (b *Broker) published(p server.Message) {
+	m := Message{p.Client, p.Topic, string(p.Payload), p.QoS, p.Retain}
+	b.mu.Lock()
+	if len(b.messages) < 100000 {
+		b.messages = append(b.messages, m)
 	}
-}
-
-// OnPublished records what clients publish.
-func (h *hook) OnPublished(c *mochi.Client, p packets.Packet) {
-	if c.Net.Inline {
-		return
-	}
-	m := Message{Client: c.ID, Topic: p.TopicName, Payload: string(p.Payload), QoS: p.FixedHeader.Qos, Retain: p.FixedHeader.Retain}
-	h.mu.Lock()
-	if len(h.messages) < 100000 {
-		h.messages = append(h.messages, m)
-	}
-	watch := h.watch
-	h.mu.Unlock()
+	watch := b.watch
+	b.mu.Unlock()
 	if watch != nil {
 		watch(m)
 	}
