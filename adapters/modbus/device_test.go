@@ -150,8 +150,8 @@ func TestDeadUnitHardlyDelaysOthers(t *testing.T) {
 	d.Host.Wait(t, soon, "the dead unit's error", func() bool { return d.Host.Err("gw/u5/r") != nil })
 	before := d.Host.Count("gw/u1/r")
 	time.Sleep(time.Second)
-	if got := d.Host.Count("gw/u1/r") - before; got < 30 { // of 50; the second attempt has the full time-out
-		t.Errorf("a living unit was read %d times in a second, want nearly 50", got)
+	if got := d.Host.Count("gw/u1/r") - before; got < 15 { // of 50, and on a busy machine fewer; 5 where each attempt takes the time-out
+		t.Errorf("a living unit was read %d times in a second, want up to 50", got)
 	}
 	if got := d.Host.Count("gw/u5/r"); got != 1 {
 		t.Errorf("the dead unit was reported %d times, want once", got)

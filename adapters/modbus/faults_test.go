@@ -29,9 +29,9 @@ type faultCase struct {
 // registers with a request of the same length, and looks like the answer to that.
 var faultCases = []faultCase{
 	{name: "health"},
-	{name: "silent", fault: modbustest.Fault{Silent: true}, event: EventSilent, text: "no answer within 100ms"},
-	{name: "late", fault: modbustest.Fault{Delay: 130 * time.Millisecond}, event: EventSilent, text: "no answer within 100ms"},
-	{name: "during the next request", fault: modbustest.Fault{Held: true}, event: EventSilent, text: "no answer within 100ms"},
+	{name: "silent", fault: modbustest.Fault{Silent: true}, event: EventSilent, text: "no answer within 200ms"},
+	{name: "late", fault: modbustest.Fault{Delay: 260 * time.Millisecond}, event: EventSilent, text: "no answer within 200ms"},
+	{name: "during the next request", fault: modbustest.Fault{Held: true}, event: EventSilent, text: "no answer within 200ms"},
 	{name: "wrong transaction", not: "rtu serial", fault: modbustest.Fault{WrongTransaction: true}, event: EventSilent, text: "late or foreign"},
 	{name: "wrong unit", fault: modbustest.Fault{WrongUnit: true}, event: EventSilent, text: "unit 2"},
 	{name: "wrong function", fault: modbustest.Fault{WrongFunction: true}, event: EventSilent, text: "function 4"},
@@ -41,15 +41,15 @@ var faultCases = []faultCase{
 	{name: "no target", fault: modbustest.Fault{Exception: wire.TargetNotResponded}, event: EventSilent, text: "exception 11"},
 	{name: "closes", not: "serial", fault: modbustest.Fault{Close: true}, event: EventSilent, text: "closed the connection"},
 	{name: "half an answer", fault: modbustest.Fault{CloseMidFrame: true}, event: EventSilent, text: "closed the connection",
-		texts: map[string]string{"serial": "no answer within 100ms"}},
+		texts: map[string]string{"serial": "no answer within 200ms"}},
 	{name: "damaged", fault: modbustest.Fault{Damaged: true}, event: EventSilent, text: "CRC",
 		texts: map[string]string{"tcp": "not a Modbus TCP frame"}},
 	{name: "twice", fault: modbustest.Fault{Duplicate: true}},
 	{name: "byte by byte", fault: modbustest.Fault{Split: true}},
 	{name: "echo", not: "tcp", fault: modbustest.Fault{Echo: true}},
-	{name: "echo without an answer", not: "tcp", fault: modbustest.Fault{Echo: true, Silent: true}, event: EventSilent, text: "no answer within 100ms"},
+	{name: "echo without an answer", not: "tcp", fault: modbustest.Fault{Echo: true, Silent: true}, event: EventSilent, text: "no answer within 200ms"},
 	{name: "foreign master", fault: modbustest.Fault{Foreign: true}},
-	{name: "noise alone", not: "tcp", fault: modbustest.Fault{Noise: 9, Silent: true}, event: EventSilent, text: "no answer within 100ms"},
+	{name: "noise alone", not: "tcp", fault: modbustest.Fault{Noise: 9, Silent: true}, event: EventSilent, text: "no answer within 200ms"},
 	{name: "noise before the answer", fault: modbustest.Fault{Noise: 3}, event: "any"},
 }
 

@@ -24,7 +24,7 @@ func TestWritesAreNeverRepeated(t *testing.T) {
 		}{
 			{name: "health", want: nodes.WriteDone},
 			{name: "silent", fault: modbustest.Fault{Silent: true, Times: 1}, want: nodes.WriteUnknown},
-			{name: "late", fault: modbustest.Fault{Delay: 130 * time.Millisecond, Times: 1}, want: nodes.WriteUnknown},
+			{name: "late", fault: modbustest.Fault{Delay: 390 * time.Millisecond, Times: 1}, want: nodes.WriteUnknown},
 			{name: "held", fault: modbustest.Fault{Held: true, Times: 1}, want: nodes.WriteUnknown},
 			{name: "damaged", fault: modbustest.Fault{Damaged: true, Times: 1}, want: nodes.WriteUnknown},
 			{name: "wrong unit", fault: modbustest.Fault{WrongUnit: true, Times: 1}, want: nodes.WriteUnknown},
@@ -44,7 +44,7 @@ func TestWritesAreNeverRepeated(t *testing.T) {
 				bus, n, line := transport.start(t, unitNode("u", 1,
 					registerNode("set", wire.HoldingRegister, 7, "", "Writable", nodes.Bool(true)),
 					registerNode("switch", wire.Coil, 3, "", "Writable", nodes.Bool(true))))
-				n.Params["Timeout"] = nodes.Duration(0, 100*time.Millisecond)
+				n.Params["Timeout"] = nodes.Duration(0, 300*time.Millisecond)
 				n.Params["PollInterval"] = nodes.Duration(0, time.Hour) // only the writes
 				u := bus.Unit(1)
 				d := adaptertest.Start(t, factory(hasty), n)

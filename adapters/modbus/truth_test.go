@@ -198,7 +198,7 @@ func plantOfTruth(t *testing.T, start func(testing.TB, ...*nodes.Node) (*modbust
 		units = append(units, unitNode(fmt.Sprint("u", id), int(id), registers...))
 	}
 	bus, n, line := start(t, units...)
-	n.Params["Timeout"] = nodes.Duration(0, 100*time.Millisecond)
+	n.Params["Timeout"] = nodes.Duration(0, 200*time.Millisecond)
 	x := &truth{bus: bus, units: []byte{1, 2, 3}, addresses: addresses}
 	x.next()
 	runs(t, func(ctx context.Context) error {
