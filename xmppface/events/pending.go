@@ -64,10 +64,10 @@ func (p *pending) put(ref nodes.Ref, r nodes.Reading, asked bool) {
 			p.order = append(p.order, ref)
 		}
 	}
-	due, now := false, time.Now()
+	due := false
 	for i := range r.Fields {
 		f := &r.Fields[i]
-		if !p.ro.Wants(f) || p.q.tooOld(f, now) {
+		if !p.ro.Wants(f) || p.q.tooOld(f) {
 			continue
 		}
 		due = due || !asked && p.triggers(ref, f)

@@ -31,8 +31,8 @@ func (q *request) readout() *nodes.Readout {
 
 // tooOld tells whether a field is older than the subscription allows. What a device is
 // does not age.
-func (q *request) tooOld(f *nodes.Field, now time.Time) bool {
-	return q.maxAge > 0 && f.Category != nodes.Identity && now.Sub(f.Time) > q.maxAge
+func (q *request) tooOld(f *nodes.Field) bool {
+	return q.maxAge > 0 && f.Category != nodes.Identity && time.Since(f.Time) > q.maxAge
 }
 
 // interval is how often values are wanted.
