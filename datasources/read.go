@@ -64,16 +64,15 @@ func (c *Catalog) Current(who nodes.Caller, ro *nodes.Readout, yield func(nodes.
 		}
 		return fresh, nil
 	}
-	if _, err := c.shares(who, "read", ro.Refs); err != nil {
+	shares, err := c.shares(who, "read", ro.Refs)
+	if err != nil {
 		return false, err
 	}
 	readings := make([]nodes.Reading, len(ro.Refs))
 	for i, ref := range ro.Refs {
-		t, err := c.source(who, "read", ref.Source)
-		if err != nil {
-			return false, err
-		}
-		r, fresh, ok := t.Current(ref.ID)
+		source := ref.Resolved().Source
+		at := slices.IndexFunc(shares, func(s *share) bool { return s.tree.ID() == source })
+		r, fresh, ok := shares[at].tree.Current(ref.ID)
 		if !ok {
 			r, fresh = unreadable(ref), true
 		}
