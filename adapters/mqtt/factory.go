@@ -34,6 +34,11 @@ func factory(t timing) adapters.Factory {
 	return adapters.Factory{
 		Name:  "mqtt",
 		Types: types(),
-		Open:  func(e adapters.Env) (nodes.Device, error) { return open(e, t) },
+		Open: func(e adapters.Env) (nodes.Device, error) {
+			if e.Node.Type == TypeServer {
+				return openServer(e, t)
+			}
+			return open(e, t)
+		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/fieldhub/hub/adapters/adaptertest"
 	"github.com/fieldhub/hub/adapters/mqtt/mqtttest"
 	"github.com/fieldhub/hub/adapters/mqtt/payload"
+	"github.com/fieldhub/hub/adapters/mqtt/server"
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/nodes/param"
 )
@@ -64,7 +65,7 @@ func TestReadme(t *testing.T) {
 			}
 		}
 	}
-	for _, event := range []string{EventConnection, EventSubscription, EventAvailability, EventSilence, EventPayload} {
+	for _, event := range []string{EventConnection, EventSubscription, EventAvailability, EventSilence, EventPayload, EventListen} {
 		if !strings.Contains(string(text), "| `"+event+"` |") {
 			t.Errorf("message %s is not described", event)
 		}
@@ -76,11 +77,18 @@ func TestReadme(t *testing.T) {
 	for _, f := range b.statistics(time.Now()).Fields {
 		named("field", f.Name)
 	}
+	own, err := server.New(server.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range (&serving{}).reading(own).Fields {
+		named("field", f.Name)
+	}
 	var list []yamlNode
 	if err := yaml.UnmarshalWithOptions([]byte(example), &list, yaml.Strict()); err != nil {
 		t.Fatal(err)
 	}
-	server := startBroker(t, mqtttest.Options{})
+	srv := startBroker(t, mqtttest.Options{})
 	var convert func(y yamlNode) *nodes.Node
 	convert = func(y yamlNode) *nodes.Node {
 		n := &nodes.Node{Spec: nodes.Spec{ID: y.ID, Name: y.Name, Type: y.Type, Params: make(nodes.Params)}}
@@ -97,12 +105,12 @@ func TestReadme(t *testing.T) {
 		return n
 	}
 	n := convert(list[0])
-	n.Params["Port"] = nodes.Int32(int32(server.Port()))
+	n.Params["Port"] = nodes.Int32(int32(srv.Port()))
 	d := start(t, adaptertest.Fill(t, f, n))
-	connected(t, d, server, "plant/meter/tariff")
-	server.Publish("plant/boiler", `{"time":"2026-03-04T05:06:07Z","water":{"temperature":61.25,"target":65},"mode":1}`, false)
-	server.Publish("plant/meter", "\x39\x30\x00\x00", false)
-	server.Publish("plant/meter/tariff", "night", false)
+	connected(t, d, srv, "plant/meter/tariff")
+	srv.Publish("plant/boiler", `{"time":"2026-03-04T05:06:07Z","water":{"temperature":61.25,"target":65},"mode":1}`, false)
+	srv.Publish("plant/meter", "\x39\x30\x00\x00", false)
+	srv.Publish("plant/meter/tariff", "night", false)
 	for node, want := range map[string]nodes.Value{
 		"broker/boiler/temperature": nodes.Quantity(61.3, 1, "°C"), "broker/boiler/target": nodes.Quantity(65, 0, "°C"),
 		"broker/boiler/mode": nodes.Enum("eco", "mode"), "broker/meter/energy": nodes.Quantity(12.345, 3, "kWh"),

@@ -11,6 +11,7 @@ const (
 	TypeBroker = "mqtt.broker"
 	TypeDevice = "mqtt.device"
 	TypeField  = "mqtt.field"
+	TypeServer = "mqtt.server"
 )
 
 // The event ids of messages that the adapter sets on nodes.
@@ -20,9 +21,10 @@ const (
 	EventAvailability = "Availability" // device: it says that it is offline
 	EventSilence      = "Silence"      // device: nothing came for longer than its time-out
 	EventPayload      = "Payload"      // device: what it sends is not what its fields say
+	EventListen       = "Listen"       // server: it cannot listen
 )
 
-func types() []nodes.Type { return []nodes.Type{brokerType(), deviceType(), fieldType()} }
+func types() []nodes.Type { return []nodes.Type{brokerType(), deviceType(), fieldType(), serverType()} }
 
 // span is a parameter for a duration.
 func span(id, page, label, description string, low, high time.Duration) nodes.Param {
