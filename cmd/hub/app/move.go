@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/fieldhub/hub/nodes"
 )
 
 type mvCmd struct {
@@ -29,6 +32,76 @@ func (c *mvCmd) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		return s.nodes.Move(ctx, direction == "down", refs...)
+		before, err := s.placesOf(ctx, refs)
+		if err != nil {
+			return err
+		}
+		if err := s.nodes.Move(ctx, direction == "down", refs...); err != nil {
+			return err
+		}
+		after, err := s.placesOf(ctx, refs)
+		if err != nil {
+			return err
+		}
+		for i, ref := range refs {
+			text := "moved " + ref.ID + " " + direction
+			switch {
+			case p.options.JSON:
+				err = line(p.out, movedLine{Node: ref.ID, Position: after[i].index + 1, Moved: after[i].index != before[i].index})
+				if err != nil {
+					return err
+				}
+				continue
+			case after[i].parent == "":
+				text = ref.ID + " stays: it is the root"
+			case !after[i].ordered:
+				text = fmt.Sprintf("%s stays: %s does not keep an order of what is below it", ref.ID, after[i].parent)
+			case after[i].index == before[i].index:
+				text = ref.ID + " stays: it is at the edge, or its neighbour is and keeps its place"
+			}
+			fmt.Fprintln(p.out, text)
+		}
+		return nil
 	})
+}
+
+// movedLine is a node that was to be moved, in JSON.
+type movedLine struct {
+	Node     string `json:"node"`
+	Position int    `json:"position"` // among its siblings, from 1
+	Moved    bool   `json:"moved"`
+}
+
+// place is where a node stands.
+type place struct {
+	parent  string
+	index   int  // among its siblings
+	ordered bool // whether that means something
+}
+
+// placesOf finds where nodes stand.
+func (c *client) placesOf(ctx context.Context, refs []nodes.Ref) ([]place, error) {
+	list, err := c.nodes.Nodes(ctx, refs, nodes.Detail{})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]place, len(list))
+	parents := make(map[nodes.Ref]nodes.Info)
+	siblings := make(map[nodes.Ref][]nodes.Info)
+	for i, n := range list {
+		if n.Parent.ID == "" {
+			continue
+		}
+		if _, known := parents[n.Parent]; !known {
+			if parents[n.Parent], err = c.nodes.Node(ctx, n.Parent, nodes.Detail{}); err != nil {
+				return nil, err
+			}
+			if siblings[n.Parent], err = c.nodes.Children(ctx, n.Parent, nodes.Detail{}); err != nil {
+				return nil, err
+			}
+		}
+		index := slices.IndexFunc(siblings[n.Parent], func(s nodes.Info) bool { return s.Ref == n.Ref })
+		out[i] = place{n.Parent.ID, index, parents[n.Parent].ChildrenOrdered}
+	}
+	return out, nil
 }
