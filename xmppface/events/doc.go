@@ -8,7 +8,10 @@
 //
 // A subscription is kept per full address and id; a new one with the same id takes
 // the place of the former. It ends with unsubscribe, when its peer goes offline or
-// bounces a message, and when the link drops; the peer subscribes again.
+// bounces a message, and when the link drops; the peer subscribes again. That it has to
+// it sees from the hub's presence: a hub that has restarted, or connected anew, has
+// another resource. A peer that does not show its presence, and for which its server
+// keeps messages, is told until the link drops.
 //
 // What triggers a message: a field of the wanted names and categories changes its
 // value or a quality flag, or a node fails. Where its f has by, up or dn, the number
@@ -26,7 +29,8 @@
 //     where deployed servers take the events namespace.
 //   - No category means all of them. No nd means the root node, which is the hub
 //     itself; the messages then hold ts elements without nd.
-//   - No f means that any field triggers.
+//   - No f means that any field triggers. A field that is named twice has to have the
+//     same rule twice.
 //   - What is older than maxAge when it comes neither triggers nor is sent, but for
 //     identity fields: what a device is does not age. Without maxAge, or with PT0S, all
 //     is sent. Tokens (dt, st, ut) and an empty v are ignored.

@@ -17,7 +17,8 @@ type request struct {
 	refs           []nodes.Ref
 	bare           bool // it names no node: the messages have no nd
 	categories     nodes.Category
-	names          []string
+	names          []string        // each once
+	named          map[string]bool // those of names, while it is parsed
 	rules          map[string]rule // by field name; those with a condition only
 	minInt, maxInt time.Duration
 	maxAge         time.Duration // older values are left out; 0: none are
@@ -67,6 +68,7 @@ func parse(e *wire.Element) (*request, error) {
 			return nil, err
 		}
 	}
+	q.named = nil
 	if q.bare = len(q.refs) == 0; q.bare {
 		q.refs = []nodes.Ref{nodes.In(nodes.RootID)}
 	}
@@ -180,14 +182,25 @@ func (q *request) field(c *wire.Element) error {
 		*p.to = f
 		u.known = u.known || p.attr == "v"
 	}
+	if u.by == 0 && u.up == 0 && u.dn == 0 {
+		u = rule{} // v alone says nothing
+	}
+	if q.named[name] {
+		if q.rules[name] != u {
+			return ext.Invalid("the field " + quote(name) + " has two rules; write one")
+		}
+		return nil
+	}
+	if q.named == nil {
+		q.named = make(map[string]bool)
+	}
+	q.named[name] = true
 	q.names = append(q.names, name)
-	if u.by > 0 || u.up > 0 || u.dn > 0 {
+	if u != (rule{}) {
 		if q.rules == nil {
 			q.rules = make(map[string]rule)
 		}
 		q.rules[name] = u
-	} else {
-		delete(q.rules, name)
 	}
 	return nil
 }

@@ -151,6 +151,9 @@ func TestBadInput(t *testing.T) {
 		{subscribe(NSNF, "id='1'", nd+"<f/>"), badRequest},
 		{subscribe(NSNF, "id='1'", nd+"<f n=''/>"), badRequest},
 		{subscribe(NSNF, "id='1'", nd+"<f n='Level' by='0'/>"), badRequest},
+		{subscribe(NSNF, "id='1'", nd+"<f n='Level' by='1'/><f n='Level' by='2'/>"), badRequest},
+		{subscribe(NSNF, "id='1'", nd+"<f n='Level' by='1'/><f n='Level'/>"), badRequest},
+		{subscribe(NSNF, "id='1'", nd+"<f n='Level'/><f n='Pump'/><f n='Level' up='1'/>"), badRequest},
 		{subscribe(NSNF, "id='1'", nd+"<f n='Level' by='-1'/>"), badRequest},
 		{subscribe(NSNF, "id='1'", nd+"<f n='Level' up='much'/>"), badRequest},
 		{subscribe(NSNF, "id='1'", nd+"<f n='Level' dn=''/>"), badRequest},
@@ -162,7 +165,7 @@ func TestBadInput(t *testing.T) {
 		{subscribe(NSNF, "id='1'", nd+"<nd id='nowhere'/>"), notFound},
 		{subscribe(NSNF, "id='1'", "<nd id='nowhere'/><f n='a' by='1'/>"), notFound},
 		{subscribe(NSNF, "id='1'", "<nd id='secret'/>"), "forbidden"},
-		{subscribe(NSNF, "id='1'", nd+strings.Repeat("<f n='a'/>", MaxNames+1)), "not-acceptable"},
+		{subscribe(NSNF, "id='1'", nd+fields(MaxNames+1)), "not-acceptable"},
 		{subscribe(NSNF, "id='1'", numbered(MaxNodes+1)), "not-acceptable"},
 		{"<unsubscribe xmlns='" + NSNF + "'/>", badRequest},
 		{"<unsubscribe xmlns='" + NSNF + "' id=''/>", badRequest},
@@ -188,12 +191,32 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+func fields(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "<f n='f%d'/>", i)
+	}
+	return b.String()
+}
+
 func numbered(n int) string {
 	var b strings.Builder
 	for i := range n {
 		fmt.Fprintf(&b, "<nd id='n%d'/>", i)
 	}
 	return b.String()
+}
+
+// TestTwice: a field that is named twice with one rule is named once.
+func TestTwice(t *testing.T) {
+	e, err := wire.Parse(subscribe(NSNF, "id='1'", "<f n='Level' by='1'/><f n='Pump'/><f n='Level' by='1'/><f n='Pump' v='1'/>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := parse(e)
+	if err != nil || strings.Join(q.names, " ") != "Level Pump" || len(q.rules) != 1 || q.rules["Level"].by != 1 {
+		t.Errorf("%+v, %v", q, err)
+	}
 }
 
 func TestEnds(t *testing.T) {

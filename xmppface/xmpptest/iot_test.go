@@ -272,4 +272,10 @@ func TestIndependentClient(t *testing.T) {
 			t.Errorf("a stranger's %s: %s %s", payload, kind, conditionOf(e))
 		}
 	}
+	// A hub that restarts has another address: the former one goes offline.
+	c.Forget()
+	c.Presence("hub@"+srv.Domain(), "subscribe")
+	c.Sees(t, to, "available")
+	hub.Close()
+	c.Sees(t, to, "unavailable")
 }

@@ -32,6 +32,7 @@ type Options struct {
 	// Stock leaves Debian's settings on: module limits (10 kB/s for clients) and
 	// Nagle's algorithm.
 	Stock   bool
+	Smacks  bool // stream management, module smacks, as Debian's settings have it
 	Expired bool // the certificate expired yesterday
 	// StanzaLimit is the largest stanza in bytes; Prosody's own default, 256 KiB,
 	// when 0.
@@ -63,7 +64,7 @@ s2s_direct_tls_ports = {}
 component_ports = {}
 http_ports = {}
 https_ports = {}
-modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "presence", "message", "iq", "c2s", "offline" {{if .Stock}}, "limits"{{end}} }
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "presence", "message", "iq", "c2s", "offline" {{if .Smacks}}, "smacks"{{end}} {{if .Stock}}, "limits"{{end}} }
 modules_disabled = { "s2s", "posix_log" {{if not .Stock}}, "limits"{{end}} }
 {{if .Stock}}limits = { c2s = { rate = "10kb/s" } }
 {{else}}network_settings = { nagle = false, min_wait = 0, read_retry_delay = 0 }
@@ -75,7 +76,7 @@ authentication = "internal_hashed"
 network_backend = "epoll"
 tls_profile = "{{.TLSProfile}}"
 {{if .StanzaLimit}}c2s_stanza_size_limit = {{.StanzaLimit}}
-{{end}}log = { info = "{{.Dir}}/prosody.log" }
+{{end}}log = { debug = "{{.Dir}}/prosody.log" }
 VirtualHost "localhost"
   ssl = { key = "{{.Dir}}/server.key", certificate = "{{.Dir}}/server.crt" }
 `))

@@ -135,6 +135,18 @@ func (c *Slixmpp) Presence(to, typ string) {
 	fmt.Fprintf(c.in, "presence %s %s\n", to, typ)
 }
 
+// Forget drops what has come and was not waited for.
+func (c *Slixmpp) Forget() {
+	c.left = nil
+	for {
+		select {
+		case <-c.lines:
+		default:
+			return
+		}
+	}
+}
+
 // Sees waits for a presence of that type ("available", "unavailable") from an address.
 func (c *Slixmpp) Sees(t testing.TB, full, typ string) {
 	t.Helper()
