@@ -22,11 +22,13 @@ const (
 	// loading is how long the busy part of a start takes.
 	loading = 2 * time.Second
 	// often is how many collections a second are too many: then the limit is too close to
-	// what is in use for what comes in, and is raised by step until it is not, or by half of
-	// the live heap and mostExtra at most. A hub on which little happens stays small.
-	often     = 6
+	// what is in use for what comes in, and is raised until it is not, by step for each time
+	// often, up to half of the live heap and mostExtra. A hub on which little happens stays small.
+	often     = 4
 	step      = 2 << 20
 	mostExtra = 8 << 20
+	// busyPercent takes the place of gcPercent then: it is the limit that counts.
+	busyPercent = 200
 )
 
 // limitMemory keeps the soft limit of the memory just above what is in use, until ctx
@@ -43,6 +45,8 @@ func limitMemory(ctx context.Context) error {
 	least := int64(leastLoading)
 	var extra int64
 	var cycles uint64
+	percent := gcPercent
+	defer func() { setPercent(&percent, gcPercent) }()
 	for began := time.Now(); ; {
 		metrics.Read(live)
 		inUse := int64(live[0].Value.Uint64())
@@ -52,6 +56,11 @@ func limitMemory(ctx context.Context) error {
 		}
 		cycles = n
 		debug.SetMemoryLimit(memoryLimit(inUse, least) + extra)
+		if extra > 0 {
+			setPercent(&percent, busyPercent)
+		} else {
+			setPercent(&percent, gcPercent)
+		}
 		if least == leastLoading && time.Since(began) > loading {
 			least = leastMemory
 			tick.Reset(time.Second)
@@ -64,6 +73,14 @@ func limitMemory(ctx context.Context) error {
 	}
 }
 
+// setPercent changes how much the heap may grow, unless the environment says it.
+func setPercent(now *int, percent int) {
+	if *now != percent && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+		*now = percent
+	}
+}
+
 // memoryLimit is the limit for a live heap of so many bytes.
 func memoryLimit(live, least int64) int64 { return max(least, live+live*2/5+room) }
 
@@ -71,9 +88,9 @@ func memoryLimit(live, least int64) int64 { return max(least, live+live*2/5+room
 func extraMemory(extra, live int64, collections uint64) int64 {
 	switch {
 	case collections > often:
-		return min(extra+step, live/2+mostExtra)
+		return min(extra+step*int64(collections)/often, live/2+mostExtra)
 	case collections <= often/4:
-		return max(extra-step/4, 0)
+		return max(extra-step/8, 0)
 	}
 	return extra
 }

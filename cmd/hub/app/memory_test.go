@@ -28,8 +28,8 @@ func TestExtraMemory(t *testing.T) {
 		collections uint64
 		want        int64
 	}{
-		{0, 10 * mib, 2, 0}, {0, 10 * mib, 20, 2 * mib}, {12 * mib, 10 * mib, 20, 13 * mib}, {13 * mib, 10 * mib, 20, 13 * mib},
-		{4 * mib, 10 * mib, 4, 4 * mib}, {4 * mib, 10 * mib, 0, 7 * mib / 2}, {mib / 4, 10 * mib, 0, 0},
+		{0, 10 * mib, 2, 0}, {0, 10 * mib, 20, 10 * mib}, {12 * mib, 10 * mib, 20, 13 * mib}, {13 * mib, 10 * mib, 20, 13 * mib},
+		{4 * mib, 10 * mib, 4, 4 * mib}, {4 * mib, 10 * mib, 0, 15 * mib / 4}, {mib / 8, 10 * mib, 0, 0},
 	} {
 		if got := extraMemory(tt.extra, tt.live, tt.collections); got != tt.want {
 			t.Errorf("%d MiB, %d MiB live, %d collections: got %d, want %d", tt.extra/mib, tt.live/mib, tt.collections, got, tt.want)
