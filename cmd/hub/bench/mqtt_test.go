@@ -255,7 +255,7 @@ func newest(t *testing.T, values *sensordata.Client, devices, last int) (wrong i
 // TestMQTT compares the hub with a loop of bare paho and gjson, in turns, at two rates, and
 // looks whether the newest value of every field has arrived.
 func TestMQTT(t *testing.T) {
-	const seconds, rounds = 5, 3
+	const seconds, rounds = 10, 3
 	port := mosquitto(t)
 	hub, values, _ := startMQTTHub(t, port, mqttTopics)
 	bare := startMQTTBare(t, port)
