@@ -16,6 +16,9 @@
 // All state is below one mutex, held for a message at a time and never while the network,
 // the disk or the hub is called.
 //
+// server, the folder below, is a broker in the process: of the node type mqtt.server, in
+// serve.go, and of tests. ws makes streams of WebSockets, for both ends.
+//
 // mqtttest holds brokers and simulated devices. The package knows nothing of trees, XMPP
 // or files.
 package mqtt

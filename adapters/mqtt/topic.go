@@ -17,7 +17,7 @@ func checkTopic(topic string) error {
 	case !utf8.ValidString(topic) || strings.ContainsRune(topic, 0):
 		return errors.New("a topic is UTF-8 without a zero character")
 	case strings.ContainsAny(topic, "+#"):
-		return fmt.Errorf("%q holds + or #, which are no part of a name: write a word in braces where each device has another one, as in plant/{name}/state", topic)
+		return fmt.Errorf("%q holds + or #, which stand for many topics: a device has one of its own", topic)
 	}
 	return nil
 }
