@@ -11,23 +11,30 @@ import (
 )
 
 // Append appends the form, to be filled in.
-func Append(b []byte, f *nodes.Form) []byte { return appendForm(b, f, nil, nil, false) }
+func Append(b []byte, f *nodes.Form) []byte { return appendForm(b, f, nil, nil, false, "") }
 
 // AppendControl appends the form with every field marked notSame, so that
 // clients submit only what was edited.
-func AppendControl(b []byte, f *nodes.Form) []byte { return appendForm(b, f, nil, nil, true) }
+func AppendControl(b []byte, f *nodes.Form) []byte { return appendForm(b, f, nil, nil, true, "") }
 
 // AppendWrong appends the form once more after a submission that was wrong: with
 // what was submitted, but for secrets, and a message on each wrong field. It
 // belongs inside an error of type modify with condition not-acceptable. Messages
 // on fields that the form does not have are shown as fixed texts.
 func AppendWrong(b []byte, f *nodes.Form, submitted Texts, wrong map[string]string) []byte {
-	return appendForm(b, f, submitted, wrong, false)
+	return appendForm(b, f, submitted, wrong, false, "")
 }
 
 // AppendControlWrong is AppendWrong for a form of [AppendControl].
 func AppendControlWrong(b []byte, f *nodes.Form, submitted Texts, wrong map[string]string) []byte {
-	return appendForm(b, f, submitted, wrong, true)
+	return appendForm(b, f, submitted, wrong, true, "")
+}
+
+// AppendControlIn is AppendControl, or AppendControlWrong when wrong is not empty, where
+// parameters of one section also are a parameter group of the control namespace: they
+// belong together, and whoever sets one sets all.
+func AppendControlIn(b []byte, f *nodes.Form, submitted Texts, wrong map[string]string, space string) []byte {
+	return appendForm(b, f, submitted, wrong, true, space)
 }
 
 // What of a wrong submission is shown again at most, so that the answer to any
@@ -38,7 +45,7 @@ const (
 	maxName    = 100  // bytes of the name of such a field
 )
 
-func appendForm(b []byte, f *nodes.Form, submitted Texts, wrong map[string]string, notSame bool) []byte {
+func appendForm(b []byte, f *nodes.Form, submitted Texts, wrong map[string]string, notSame bool, groups string) []byte {
 	b = append(b, open...)
 	b = append(b, " type='form'>"...)
 	if f.Title != "" {
@@ -57,7 +64,7 @@ func appendForm(b []byte, f *nodes.Form, submitted Texts, wrong map[string]strin
 		if !given {
 			text = spellValue(p, f.Values[p.ID])
 		}
-		b = appendField(b, p, text, wrong[p.ID], notSame || f.Differ[p.ID])
+		b = appendField(b, p, text, wrong[p.ID], notSame || f.Differ[p.ID], groups)
 	}
 	left := maxUnknown
 	for _, id := range slices.Sorted(maps.Keys(wrong)) {
@@ -129,7 +136,7 @@ func appendReference(b []byte, id string) []byte {
 	return append(b, '/', '>')
 }
 
-func appendField(b []byte, p *nodes.Param, text, wrong string, notSame bool) []byte {
+func appendField(b []byte, p *nodes.Param, text, wrong string, notSame bool, groups string) []byte {
 	s := spell(p)
 	b = append(b, "<field"...)
 	b = wire.AppendAttr(b, "var", p.ID)
@@ -164,6 +171,10 @@ func appendField(b []byte, p *nodes.Param, text, wrong string, notSame bool) []b
 	}
 	if p.ReadOnly {
 		b = append(b, "<xdd:readOnly/>"...)
+	}
+	if groups != "" && p.Section != "" {
+		b = wire.AppendAttr(append(b, "<pGroup"...), "xmlns", groups)
+		b = append(wire.AppendAttr(b, "n", p.Section), '/', '>')
 	}
 	if wrong != "" {
 		b = appendElement(b, "xdd:error", wrong)
