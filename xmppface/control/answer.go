@@ -58,7 +58,7 @@ func (s *Server) explained(r *ext.Request, err error) error {
 	}
 	var b []byte
 	if w.form != nil {
-		if b = form.AppendControlWrong(nil, w.form, w.texts, w.fields); len(b) > MaxAnswer/2 {
+		if b = form.AppendControlIn(nil, w.form, w.texts, w.fields, r.Space()); len(b) > MaxAnswer/2 {
 			b = nil
 		}
 	}

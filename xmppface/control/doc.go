@@ -40,6 +40,8 @@
 //   - The form of several nodes has the parameters that all of them have. Each present
 //     value is shown while it is current, whether or not others of the device are; no
 //     device is waited for.
+//   - Parameters of one section of a form are a parameter group: a pGroup with the name
+//     as n, as the schema has it.
 //   - Requests without nd are for the hub itself, which has no control parameters:
 //     item-not-found.
 //

@@ -27,6 +27,7 @@ var quiet = slog.New(slog.DiscardHandler)
 //	fan     on, speed (0 to 1500), mode with other options; fresh, speed differs
 //	old     on, of which nothing is known at present
 //	blind   on, that may be set but not read
+//	spot    on, and pan and tilt in a section
 //	folder  nothing
 //	secret  may be seen only
 //
@@ -70,6 +71,10 @@ func (f *fake) params(id string) []nodes.Param {
 		speed.Max = nodes.Double(1500)
 		mode.Options = modes[1:]
 		return []nodes.Param{mode, speed, on}
+	case "spot":
+		pan, tilt := parameter("pan", nodes.KindDouble), parameter("tilt", nodes.KindDouble)
+		pan.Section, tilt.Section = "Direction", "Direction"
+		return []nodes.Param{on, pan, tilt}
 	case "old", "blind":
 		return []nodes.Param{on, parameter("text", nodes.KindString)}
 	}
@@ -90,7 +95,7 @@ func (f *fake) May(c nodes.Caller, r nodes.Rights, ref nodes.Ref) bool {
 func (f *fake) check(c nodes.Caller, ref nodes.Ref) error {
 	ref = ref.Resolved()
 	switch ref.ID {
-	case "all", "pump", "fan", "old", "blind", "folder", "secret":
+	case "all", "pump", "fan", "old", "blind", "spot", "folder", "secret":
 	default:
 		ref.Source = ""
 	}

@@ -25,7 +25,7 @@ func (s *Server) getForm(r *ext.Request) error {
 	if err != nil {
 		return err
 	}
-	b := form.AppendControl(nil, f)
+	b := form.AppendControlIn(nil, f, nil, nil, r.Space())
 	if len(b) > MaxAnswer {
 		return nodes.Errorf(nodes.NotAcceptable, "", nodes.Ref{}, "the form would be longer than a stanza may be; ask for the nodes below this one")
 	}

@@ -61,6 +61,8 @@ func TestGolden(t *testing.T) {
 		{name: "getForm-several-nodes", children: "<nd id='pump'/><nd id='fan'/>"},
 		{name: "getForm-not-current", children: "<nd id='old'/>"},
 		{name: "getForm-not-readable", children: "<nd id='blind'/>"},
+		{name: "getForm-groups", children: "<nd id='spot'/>"},
+		{name: "set-groups-wrong", children: "<nd id='spot'/>" + x + "<field var='pan'><value>left</value></field></x>"},
 		{name: "getForm-nothing", children: "<nd id='folder'/>"},
 		{name: "getForm-permitted", children: "<nd id='secret'/><nd id='old'/>"},
 		{name: "getForm-forbidden", children: "<nd id='secret'/>"},
