@@ -252,7 +252,7 @@ func TestPartialIsBounded(t *testing.T) {
 // A query on many nodes runs on a few at a time, is aborted by node or in all, and each
 // node's messages end.
 func TestQueryMany(t *testing.T) {
-	const n = 150
+	const n = 60
 	f, _ := gateways(n)
 	c, _, s := pair(t, f, NSNF)
 	var list []nodes.Ref
