@@ -38,6 +38,14 @@ func (l *limited) SetDeadline(t time.Time) error {
 	return l.Conn.SetDeadline(t)
 }
 
+// Close implements [net.Conn].
+func (l *limited) Close() error {
+	if l.stop != nil {
+		l.stop()
+	}
+	return l.Conn.Close()
+}
+
 // Read implements [net.Conn].
 func (l *limited) Read(p []byte) (int, error) {
 	if len(p) == 0 {
