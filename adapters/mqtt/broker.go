@@ -141,6 +141,11 @@ func (b *broker) put(list []*nodes.Node) {
 			} else if d.cfg == c && d.name == n.Name {
 				continue
 			}
+			if d.cfg.topic != "" && (d.cfg.topic != c.topic || d.cfg.format != c.format) {
+				for _, f := range d.fields {
+					f.forget()
+				}
+			}
 			d.name, d.cfg = n.Name, c
 			touched[d] = true
 		case TypeField:
@@ -165,7 +170,7 @@ func (b *broker) put(list []*nodes.Node) {
 				d.fields = append(d.fields, f)
 			}
 			if f.cfg.mapping != c.mapping || f.cfg.path != c.path || f.cfg.topic != c.topic || f.cfg.format != c.format {
-				f.value, f.err, f.stamp = nodes.Value{}, nil, time.Time{} // what it showed was read in another way
+				f.forget()
 			}
 			f.name, f.cfg = n.Name, c
 			f.mapping = c.mapping.build()

@@ -319,3 +319,31 @@ func TestSniffer(t *testing.T) {
 		}
 	}
 }
+
+// A field or device that is configured anew shows nothing of before, and gets what is
+// retained.
+func TestConfiguredAnew(t *testing.T) {
+	b := startBroker(t, mqtttest.Options{})
+	b.Publish("a", `{"x":1,"z":5}`, true)
+	b.Publish("b", `{"x":2}`, true)
+	n := brokerNode(t, b.Port(), one())
+	d := start(t, n)
+	d.Host.Wait(t, soon, "a value", func() bool { return d.Host.Value("mq/a/x").Double() == 1 })
+	change := func(spec nodes.Spec, id, value string) {
+		p := make(nodes.Params)
+		for k, v := range spec.Params {
+			p[k] = v
+		}
+		p[id] = nodes.String(value)
+		spec.Params = p
+		d.Update(nodes.Change{Put: []*nodes.Node{{Spec: spec}}})
+	}
+	field := n.Children[0].Children[0].Spec
+	change(field, "Path", "z")
+	d.Host.Wait(t, soon, "the retained value at another path", func() bool { return d.Host.Value("mq/a/x").Double() == 5 })
+	change(field, "Path", "none")
+	d.Host.Wait(t, soon, "an error", func() bool { return d.Host.Err("mq/a/x") != nil })
+	change(field, "Path", "x")
+	change(n.Children[0].Spec, "Topic", "b")
+	d.Host.Wait(t, soon, "the retained value of another topic", func() bool { return d.Host.Value("mq/a/x").Double() == 2 })
+}

@@ -260,6 +260,16 @@ func (d *device) silence() time.Duration {
 	return d.b.cfg.silence
 }
 
+// forget has a field that was configured anew show nothing until something comes: what it
+// showed was read in another way.
+func (f *field) forget() {
+	if f.value.IsZero() && f.err == nil {
+		return
+	}
+	f.value, f.qos, f.stamp, f.live, f.pending = nodes.Value{}, 0, time.Time{}, false, true
+	f.err = nodes.Errorf(nodes.Unreachable, "read", nodes.In(f.id), "nothing has come since it was configured anew")
+}
+
 // reading is what is to be reported of a field; false: nothing yet.
 func (f *field) reading(store []nodes.Field) (nodes.Reading, bool) {
 	if err := f.dev.why(); err != nil {
