@@ -158,6 +158,9 @@ var calls = map[string]struct {
 		}
 		return err
 	}},
+	"Events": {bySource: true, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
+		return c.Events(who, ref.Source, time.Time{}, func(nodes.Event) bool { return true })
+	}},
 	"May": {silent: true, call: func(_ context.Context, c *Catalog, who nodes.Caller, ref nodes.Ref) error {
 		if !c.May(who, nodes.See, ref) {
 			return nodes.Errorf(nodes.NotFound, "", ref, "may not")

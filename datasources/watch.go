@@ -49,6 +49,22 @@ func (c *Catalog) Subscribe(who nodes.Caller, source string, notify func(nodes.E
 	}), nil
 }
 
+// Events calls f for the events of a source that are kept since a time, oldest first,
+// of nodes that the caller may see, until it returns false.
+func (c *Catalog) Events(who nodes.Caller, source string, since time.Time, f func(nodes.Event) bool) error {
+	t, err := c.source(who, "events", source)
+	if err != nil {
+		return err
+	}
+	return t.Events(since, func(e nodes.Event) bool {
+		if !c.maySee(who, &e) {
+			return true
+		}
+		e.Info = c.seen(who, e.Info)
+		return f(e)
+	})
+}
+
 // maySee tells whether the caller may learn of an event: of a node that is gone,
 // whether he could see it.
 func (c *Catalog) maySee(who nodes.Caller, e *nodes.Event) bool {

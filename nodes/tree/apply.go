@@ -182,6 +182,26 @@ func (t *Tree) Subscribe(notify func(nodes.Event)) (stop func()) {
 	}
 }
 
+// Events calls f for the events that are kept since a time, oldest first, until it
+// returns false. The store keeps them for a while, or not at all.
+func (t *Tree) Events(since time.Time, f func(nodes.Event) bool) error {
+	t.mu.RLock()
+	unsaved := slices.Clone(t.unsaved)
+	t.mu.RUnlock()
+	more := true
+	if store, ok := t.cfg.Store.(eventReader); ok {
+		if err := store.Events(since, func(e nodes.Event) bool { more = f(e); return more }); err != nil {
+			return err
+		}
+	}
+	for i := 0; i < len(unsaved) && more; i++ {
+		if !unsaved[i].Time.Before(since) {
+			more = f(unsaved[i])
+		}
+	}
+	return nil
+}
+
 // publish tells the subscribers what is in the queue. Whoever comes while another
 // is at it leaves its events to that one, or waits its turn: the order is kept.
 func (t *Tree) publish() {

@@ -28,6 +28,8 @@ type Client struct {
 	early     map[string][]*wire.Element // sniff messages that came before the answer
 	asking    int                        // registrations without an answer yet
 	following map[string]*following      // queries under way, by id
+
+	subscribed map[string]func(nodes.Event) // by source
 }
 
 // request starts a request element.

@@ -73,6 +73,12 @@ type Backend interface {
 	// ends when the caller loses the right to run it, and with the error of put.
 	Query(ctx context.Context, c nodes.Caller, ref nodes.Ref, command string, p nodes.Params, put nodes.Put) error
 	Sniff(c nodes.Caller, ref nodes.Ref, expires time.Time) (*sniffer.Subscription, error)
+	// Subscribe tells of the events of a source from now on, of nodes that the caller may
+	// see. notify must not block.
+	Subscribe(c nodes.Caller, source string, notify func(nodes.Event)) (stop func(), err error)
+	// Events calls f for the events that are kept since a time, oldest first, until it
+	// returns false.
+	Events(c nodes.Caller, source string, since time.Time, f func(nodes.Event) bool) error
 	May(c nodes.Caller, r nodes.Rights, ref nodes.Ref) bool
 }
 
@@ -85,8 +91,10 @@ type Server struct {
 	names      []string // of the operations, in the order of the tables
 	workers    ext.Workers
 
-	mu       sync.Mutex
-	lanes    map[laneOf]*lane
+	mu            sync.Mutex
+	lanes         map[laneOf]*lane
+	subscriptions map[subscriptionKey]*subscription
+
 	sniffers map[string]*listening // by id
 	queries  map[queryKey]inquiry
 }
@@ -100,7 +108,9 @@ func New(b Backend, log *slog.Logger) *Server {
 		operations: make(map[string]operation),
 		lanes:      make(map[laneOf]*lane),
 		sniffers:   make(map[string]*listening),
-		queries:    make(map[queryKey]inquiry),
+
+		subscriptions: make(map[subscriptionKey]*subscription),
+		queries:       make(map[queryKey]inquiry),
 	}
 	for _, op := range operations() {
 		s.operations[op.name] = op
@@ -117,7 +127,7 @@ func (s *Server) Spaces() []string { return []string{NSNFI, NSNF, NSIEEE} }
 // Run lets the server change nodes, run commands and listen to traffic until ctx
 // ends.
 func (s *Server) Run(ctx context.Context) error {
-	s.workers.Run(ctx, MaxChanging+MaxCommands+MaxQueries+MaxSniffers)
+	s.workers.Run(ctx, MaxChanging+MaxCommands+MaxQueries+MaxSniffers+MaxSubscriptions)
 	return nil
 }
 
@@ -128,5 +138,6 @@ func (s *Server) Running() bool { return s.workers.Running() }
 // of a link that dropped. Commands that were begun are done.
 func (s *Server) Gone(l ext.Link, jid string) {
 	s.endSniffers(l, jid)
+	s.endSubscriptions(l, jid)
 	s.endQueries(l, jid)
 }

@@ -53,19 +53,24 @@ func appendInfo(b []byte, n *nodes.Info, d nodes.Detail) []byte {
 		}
 	}
 	if d.Messages {
-		for i := range n.Messages {
-			m := &n.Messages[i]
-			b = append(b, "<message timestamp='"...)
-			b = wire.AppendDateTime(b, m.Time)
-			b = append(b, '\'')
-			b = wire.AppendAttr(b, "type", severities[min(int(m.Severity), len(severities)-1)])
-			b = wire.AppendOptional(b, "eventId", m.EventID)
-			b = append(b, '>')
-			b = wire.AppendText(b, m.Text)
-			b = append(b, "</message>"...)
-		}
+		b = appendMessages(b, n.Messages)
 	}
 	return append(b, "</nodeInfo>"...)
+}
+
+func appendMessages(b []byte, list []nodes.Message) []byte {
+	for i := range list {
+		m := &list[i]
+		b = append(b, "<message timestamp='"...)
+		b = wire.AppendDateTime(b, m.Time)
+		b = append(b, '\'')
+		b = wire.AppendAttr(b, "type", severities[min(int(m.Severity), len(severities)-1)])
+		b = wire.AppendOptional(b, "eventId", m.EventID)
+		b = append(b, '>')
+		b = wire.AppendText(b, m.Text)
+		b = append(b, "</message>"...)
+	}
+	return b
 }
 
 // appendRef appends the address of a node.

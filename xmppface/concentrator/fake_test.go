@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -47,6 +48,9 @@ type fake struct {
 	// executeAt is what commands do at a node, instead, when not nil.
 	executeAt func(nodes.Ref) error
 	edits     []nodes.Edit
+
+	subscribers map[*int]func(nodes.Event)
+	kept        []nodes.Event
 }
 
 func newFake() *fake {
@@ -373,6 +377,50 @@ func (f *fake) Destroy(_ context.Context, c nodes.Caller, r nodes.Ref) error {
 	}
 	f.list = slices.DeleteFunc(f.list, func(n nodes.Info) bool { return n.Ref == r || strings.HasPrefix(n.Ref.ID, r.ID+"/") })
 	f.changes++
+	return nil
+}
+
+func (f *fake) Subscribe(c nodes.Caller, source string, notify func(nodes.Event)) (func(), error) {
+	if err := f.source(c, source); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	id := new(int)
+	if f.subscribers == nil {
+		f.subscribers = make(map[*int]func(nodes.Event))
+	}
+	f.subscribers[id] = notify
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.subscribers, id)
+	}, nil
+}
+
+// happen tells the subscribers of an event, and keeps it.
+func (f *fake) happen(e nodes.Event) {
+	f.mu.Lock()
+	list := slices.Collect(maps.Values(f.subscribers))
+	f.kept = append(f.kept, e)
+	f.mu.Unlock()
+	for _, notify := range list {
+		notify(e)
+	}
+}
+
+func (f *fake) Events(c nodes.Caller, source string, since time.Time, tell func(nodes.Event) bool) error {
+	if err := f.source(c, source); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	list := slices.Clone(f.kept)
+	f.mu.Unlock()
+	for _, e := range list {
+		if !e.Time.Before(since) && !tell(e) {
+			break
+		}
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/xmppface/ext"
@@ -62,7 +63,12 @@ func FuzzServe(f *testing.F) {
 		changes := slices.Contains(changing, e.Name.Local)
 		if strings.HasPrefix(e.Name.Local, "executeCommon") {
 			s.Gone(link.Net().Server, "")
-			return // several changes, which may come after the answer
+			for busy := true; busy; time.Sleep(100 * time.Microsecond) { // several changes, which may come after the answer
+				s.mu.Lock()
+				busy = len(s.lanes)+len(s.queries) > 0
+				s.mu.Unlock()
+			}
+			return
 		}
 		if n := backend.changed() - before; n > 1 || n == 1 && (!changes || !set) || n == 0 && changes && len(answer) > 0 && !strings.HasPrefix(string(answer), "<error") {
 			t.Errorf("%d changes by %s", n, doc)

@@ -125,6 +125,8 @@ func (c *Client) Receive(m *ext.Message) {
 		c.sniffed(m)
 	case m.Payload.Name.Local == "queryProgress":
 		c.progressed(m)
+	default:
+		c.happened(m)
 	}
 }
 
@@ -156,6 +158,10 @@ func (c *Client) Gone(_ ext.Link, jid string) {
 	c.mu.Lock()
 	list := c.listeners
 	c.listeners = nil
+	for source, f := range c.subscribed {
+		delete(c.subscribed, source)
+		defer f(nodes.Event{})
+	}
 	for _, f := range c.following {
 		f.fail(nodes.Errorf(nodes.Unreachable, "", nodes.Ref{}, "the hub is gone"))
 	}

@@ -28,7 +28,7 @@ type operation struct {
 // order.
 func operations() []operation {
 	return slices.Concat(sourceOperations, nodeOperations, paramOperations, createOperations, editOperations, moveOperations,
-		commandOperations, queryOperations, commonOperations, sniffOperations)
+		commandOperations, queryOperations, commonOperations, sniffOperations, subscribeOperations)
 }
 
 // call is a request under way.

@@ -144,6 +144,8 @@ var golden = []struct{ name, op, attrs, children string }{
 	{"abortCommonNodeQuery", "", "command='ScanUnits' queryId='unknown'", "<nd id='GW'/><nd id='GW2'/>"},
 	{"registerSniffer", "", "id='GW'", ""},
 	{"unregisterSniffer", "", "id='GW' snifferId='unknown'", ""},
+	{"subscribe", "", "src='MeteringTopology' ttl='600' parameters='true' nodeMovedUp='false' nodeMovedDown='false'", ""},
+	{"unsubscribe", "", "src='MeteringTopology'", ""},
 	{"unknown", "getEverything", "", ""},
 }
 
