@@ -10,7 +10,7 @@ import (
 )
 
 func TestWhoMayAnswer(t *testing.T) {
-	s := &Session{bare: "hub@example.org", domain: "example.org", full: "hub@example.org/r"}
+	s := &Session{bare: "hub@example.org", domain: "example.org", binding: binding{full: "hub@example.org/r"}}
 	for _, tt := range []struct {
 		to, from string
 		want     bool

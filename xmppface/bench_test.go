@@ -20,6 +20,26 @@ func BenchmarkEcho(b *testing.B) {
 	benchmarkEcho(b, srv)
 }
 
+// BenchmarkEchoManaged is the same through a Prosody with stream management, which the
+// hub uses and the client does not.
+func BenchmarkEchoManaged(b *testing.B) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	srv := xmpptest.Prosody(b, xmpptest.Options{Smacks: true})
+	client := online(b, account(b, srv, "client"))
+	for _, size := range []int{200, 10000} {
+		face, err := New(account(b, srv, fmt.Sprint("hub", size)), Options{}, xmpptest.NewEcho(size))
+		if err != nil {
+			b.Fatal(err)
+		}
+		start(b, face.Run)
+		hub, err := face.WaitOnline(within(b, 20*time.Second))
+		if err != nil {
+			b.Fatal(err)
+		}
+		depths(b, size, client, hub.Self())
+	}
+}
+
 // BenchmarkLoop is the same without a server and without TLS between two
 // sessions: what the loop costs at both ends together.
 func BenchmarkLoop(b *testing.B) {

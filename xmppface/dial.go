@@ -13,9 +13,9 @@ import (
 	"mellium.im/xmpp/jid"
 )
 
-// connect makes an authenticated stream with a bound resource. Its errors are of
-// type *Failure, but for ctx's.
-func connect(ctx context.Context, a *Account, self jid.JID) (*stream.Conn, string, error) {
+// connect makes an authenticated stream and binds, or resumes. Its errors are of type
+// *Failure, but for ctx's.
+func connect(ctx context.Context, a *Account, self jid.JID, b *binding) (*stream.Conn, error) {
 	outer := ctx
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
@@ -28,11 +28,11 @@ func connect(ctx context.Context, a *Account, self jid.JID) (*stream.Conn, strin
 	}
 	cfg, err := clientTLS(a, domain)
 	if err != nil {
-		return nil, "", failed(err, domain)
+		return nil, failed(err, domain)
 	}
 	list, err := places(ctx, a, domain)
 	if err != nil {
-		return nil, "", failed(err, domain)
+		return nil, failed(err, domain)
 	}
 	if a.Insecure {
 		a.Log.Warn("NOT SECURE: any certificate of the server is accepted, so anybody on the way can read and change everything; for a bench only, take insecure out of the configuration", "account", a.JID)
@@ -41,17 +41,17 @@ func connect(ctx context.Context, a *Account, self jid.JID) (*stream.Conn, strin
 	direct.NextProtos = []string{"xmpp-client"}
 	conn, at, err := reach(ctx, a, list, direct)
 	if err != nil {
-		return nil, "", failed(err, at.addr)
+		return nil, failed(err, at.addr)
 	}
-	c, full, err := negotiate(ctx, conn, a, self, cfg, at.direct)
+	c, err := negotiate(ctx, conn, a, self, b, cfg, at.direct)
 	if err != nil {
 		conn.Close()
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return nil, "", failed(err, at.addr)
+		return nil, failed(err, at.addr)
 	}
-	return c, full, nil
+	return c, nil
 }
 
 // reach connects to the first place that lets us, one after the other, and makes TLS
@@ -92,19 +92,14 @@ func isCertificate(err error) bool {
 }
 
 // negotiate opens the stream, secures it unless it is, logs in and binds a resource.
-func negotiate(ctx context.Context, conn net.Conn, a *Account, self jid.JID, cfg *tls.Config, secure bool) (*stream.Conn, string, error) {
+func negotiate(ctx context.Context, conn net.Conn, a *Account, self jid.JID, b *binding, cfg *tls.Config, secure bool) (*stream.Conn, error) {
 	// The library's own way to heed ctx clears the deadline again.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	resource, err := self.WithResource(a.Resource + "-" + random())
-	if err != nil {
-		return nil, "", &Failure{Kind: Misconfigured, Text: "the resource " + a.Resource + " cannot be used", Err: err}
-	}
-	var bound string
 	features := []xmpp.StreamFeature{
 		stream.StartTLS(cfg),
 		login(self.Localpart(), a.Password),
-		bind(resource.Resourcepart(), &bound),
+		bind(b),
 	}
 	var state xmpp.SessionState
 	if secure {
@@ -115,25 +110,25 @@ func negotiate(ctx context.Context, conn net.Conn, a *Account, self jid.JID, cfg
 			return xmpp.StreamConfig{Features: features, Lang: "en"}
 		}))
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	// The library takes an empty list of features for the end of the negotiation.
 	switch {
 	case s.State()&xmpp.Secure == 0:
-		return nil, "", &Failure{Kind: NoTLS, Text: "the server does not encrypt (no STARTTLS), so nothing was sent to it"}
+		return nil, &Failure{Kind: NoTLS, Text: "the server does not encrypt (no STARTTLS), so nothing was sent to it"}
 	case s.State()&xmpp.Authn == 0:
-		return nil, "", &Failure{Kind: Unauthentic, Text: "the server offers no login; the session was given up: check the server's settings for clients"}
-	case bound == "":
-		return nil, "", &Failure{Kind: Unauthentic, Text: "the server gave us no address (resource binding); the session was given up"}
+		return nil, &Failure{Kind: Unauthentic, Text: "the server offers no login; the session was given up: check the server's settings for clients"}
+	case b.full == "":
+		return nil, &Failure{Kind: Unauthentic, Text: "the server gave us no address (resource binding); the session was given up"}
 	}
 	c, ok := s.Conn().(*stream.Conn)
 	if !ok {
-		return nil, "", errors.New("the negotiated connection is not countable")
+		return nil, errors.New("the negotiated connection is not countable")
 	}
 	if !stop() {
-		return nil, "", ctx.Err()
+		return nil, ctx.Err()
 	}
-	return c, bound, nil
+	return c, nil
 }
 
 // random returns 80 random bits as text that is safe everywhere.

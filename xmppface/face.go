@@ -14,7 +14,7 @@ import (
 // Status is how a [Face] is connected.
 type Status struct {
 	Online bool
-	JID    string    // full address when online
+	JID    string    // full address when online, or when the session is kept meanwhile
 	Since  time.Time // of the change to this state
 	// Failure is why it is not online; nil when it is connecting for the first time
 	// or was stopped.
@@ -75,7 +75,8 @@ func (f *Face) Status() Status {
 	return f.status
 }
 
-// Session returns the live session, or nil.
+// Session returns the live session, or nil. While its connection is lost and the
+// server keeps it, what is sent by it waits.
 func (f *Face) Session() *Session {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -150,6 +151,9 @@ func (f *Face) Run(ctx context.Context) error {
 		if failure.Kind == Replaced { // or two hubs would throw each other out for ever
 			d = max(d, f.o.Last/2)
 		}
+		if errors.Is(failure, errForgotten) {
+			d = 0
+		}
 		f.set(Status{Failure: failure, Retry: time.Now().Add(d)}, nil)
 		wait = min(2*wait, f.o.Last)
 		f.rest(ctx, d)
@@ -160,11 +164,15 @@ func (f *Face) Run(ctx context.Context) error {
 
 // once makes one session and runs it to its end.
 func (f *Face) once(ctx context.Context, p *pool) error {
-	s, err := dial(ctx, f.a, f.routes, p)
+	stay := &staying{first: f.o.First, last: f.o.Last}
+	s, err := dial(ctx, f.a, f.routes, p, stay)
 	if err != nil {
 		return err
 	}
-	f.set(Status{Online: true, JID: s.Self()}, s)
+	stay.tell = func(failure *Failure, retry time.Time) {
+		f.set(Status{Online: failure == nil, JID: s.Self(), Failure: failure, Retry: retry}, s)
+	}
+	stay.tell(nil, time.Time{})
 	return s.Run(ctx)
 }
 

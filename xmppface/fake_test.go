@@ -255,7 +255,7 @@ func session(t testing.TB, ours, server net.Conn, extensions ...ext.Extension) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newSession(a, c, "hub@localhost/x", r, &pool{})
+	s, err := newSession(a, c, binding{full: "hub@localhost/x"}, r, &pool{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,12 +315,15 @@ func TestRunEndsWithContext(t *testing.T) {
 }
 
 func TestTooManyRequests(t *testing.T) {
-	release := make(chan struct{})
-	s, server := logged(t, xmpptest.NewEcho(40), &served{serve: func(r *ext.Request) { <-release; r.Result(nil) }})
+	entered, release := make(chan struct{}, senderJobs+2), make(chan struct{})
+	s, server := logged(t, xmpptest.NewEcho(40), &served{serve: func(r *ext.Request) { entered <- struct{}{}; <-release; r.Result(nil) }})
 	start(t, s.Run)
 	t.Cleanup(func() { server.Close() })
 	defer close(release)
-	for range senderJobs + 2 { // one is with the handler
+	for i := range senderJobs + 2 { // one is with the handler
+		if i == 1 {
+			<-entered
+		}
 		io.WriteString(server, "<iq type='get' id='1' from='a@b/c'><ask xmlns='"+testNS+"'/></iq>")
 	}
 	io.WriteString(server, "<iq type='get' id='2' from='d@e/f'><echo xmlns='"+xmpptest.EchoNS+"'/></iq>")

@@ -7,22 +7,24 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/stream"
 	"github.com/fieldhub/hub/xmppface/wire"
+	"mellium.im/xmpp/jid"
 )
 
-// Session is one live connection, from login until it drops. It implements
-// ext.Link. Its methods are safe for concurrent use.
+// Session is from login until the connection drops; that of a [Face] lives on over
+// another connection, when its server lets it. It implements ext.Link. Its methods are safe for concurrent use.
 type Session struct {
-	a      Account
-	bare   string // our own address
+	a    Account
+	self jid.JID // as configured
+	binding
+	stay   *staying // nil: the session ends with its connection
+	bare   string   // our own address
 	domain string
-	full   string
 	st     *stream.Stream
 	routes *routes
 	pool   *pool
@@ -35,7 +37,6 @@ type Session struct {
 	sets    sets
 	roster  roster
 	senders senders
-	heard   atomic.Int64 // stanzas received
 
 	gone    chan struct{} // closed when the session is over
 	mu      sync.Mutex
@@ -54,7 +55,7 @@ func Dial(ctx context.Context, a Account, extensions ...ext.Extension) (*Session
 	if err != nil {
 		return nil, err
 	}
-	s, err := dial(ctx, a, r, &pool{})
+	s, err := dial(ctx, a, r, &pool{}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -62,33 +63,42 @@ func Dial(ctx context.Context, a Account, extensions ...ext.Extension) (*Session
 	return s, nil
 }
 
-func dial(ctx context.Context, a Account, r *routes, p *pool) (*Session, error) {
+func dial(ctx context.Context, a Account, r *routes, p *pool, stay *staying) (*Session, error) {
 	self, err := a.fill()
 	if err != nil {
 		return nil, err
 	}
-	c, full, err := connect(ctx, &a, self)
+	wanted, err := self.WithResource(a.Resource + "-" + random())
+	if err != nil {
+		return nil, &Failure{Kind: Misconfigured, Text: "the resource " + a.Resource + " cannot be used", Err: err}
+	}
+	b := binding{resource: wanted.Resourcepart(), manage: stay != nil}
+	c, err := connect(ctx, &a, self, &b)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSession(a, c, full, r, p)
+	s, err := newSession(a, c, b, r, p)
 	if err != nil {
 		c.Close()
 		return nil, explain(err, &a, a.Server, self.Domainpart())
 	}
+	s.self, s.stay = self, stay
 	return s, nil
 }
 
 // newSession makes a session of a negotiated connection.
-func newSession(a Account, c *stream.Conn, full string, r *routes, p *pool) (*Session, error) {
+func newSession(a Account, c *stream.Conn, b binding, r *routes, p *pool) (*Session, error) {
 	st, err := stream.New(c, stream.Options{Trace: a.Trace})
 	if err != nil {
 		return nil, err
 	}
-	bare, _, _ := strings.Cut(full, "/")
+	if b.managed {
+		st.Manage(b.id)
+	}
+	bare, _, _ := strings.Cut(b.full, "/")
 	_, domain, _ := strings.Cut(bare, "@")
-	s := &Session{a: a, bare: bare, domain: domain, full: full, st: st, routes: r, pool: p,
-		log: a.Log.With("jid", full), server: c.RemoteAddr().String(), gone: make(chan struct{})}
+	s := &Session{a: a, binding: b, bare: bare, domain: domain, st: st, routes: r, pool: p,
+		log: a.Log.With("jid", b.full), server: c.RemoteAddr().String(), gone: make(chan struct{})}
 	s.asks.init()
 	s.sets.init()
 	s.roster.init()
@@ -119,20 +129,16 @@ func (s *Session) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := s.st.Run(inner); err != nil {
-			s.over(err)
+	wg.Go(func() { // nothing goes on after Close
+		select {
+		case <-s.gone:
+			cancel()
+		case <-inner.Done():
 		}
 	})
 	wg.Go(func() { s.keepAlive(inner) })
 	wg.Go(func() { s.greet(inner) })
-	err := s.read()
-	var broken *stream.Error
-	if errors.As(err, &broken) && !broken.Remote {
-		s.st.End(broken)
-	} else {
-		s.st.End(nil)
-	}
+	err := s.live(inner, &wg)
 	if ctx.Err() == nil {
 		s.over(err)
 	}
@@ -192,7 +198,6 @@ func (s *Session) read() error {
 		if err != nil {
 			return err
 		}
-		s.heard.Add(1)
 		switch e.Name.Local {
 		case "iq":
 			s.iq(e)
@@ -200,30 +205,6 @@ func (s *Session) read() error {
 			s.message(e)
 		case "presence":
 			s.presence(e)
-		}
-	}
-}
-
-// keepAlive asks the server for a sign of life when there was none for a while.
-func (s *Session) keepAlive(ctx context.Context) {
-	last := int64(-1)
-	for {
-		pause(ctx, s.a.KeepAlive)
-		if ctx.Err() != nil {
-			return
-		}
-		if n := s.heard.Load(); n != last {
-			last = n
-			continue
-		}
-		short, cancel := context.WithTimeout(ctx, s.a.KeepAlive)
-		_, err := s.Ask(short, s.domain, "get", []byte("<ping xmlns='urn:xmpp:ping'/>"))
-		cancel()
-		var answer *ext.StanzaError
-		if err != nil && !errors.As(err, &answer) && ctx.Err() == nil {
-			s.over(&Failure{Kind: Lost, Err: err, Text: "the server gives no sign of life; the connection was given up"})
-			s.st.Abort(err)
-			return
 		}
 	}
 }

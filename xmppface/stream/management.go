@@ -220,16 +220,16 @@ func (s *Stream) acknowledged(h uint32) error {
 	return nil
 }
 
-// takeManaged returns what is to be written next. It is called with s locked.
-func (s *Stream) takeManaged() []byte {
+// takeManaged returns what is to be written next, and where its stanzas end. It is
+// called with s locked.
+func (s *Stream) takeManaged() (batch []byte, ends []int) {
 	m := s.m
-	var batch []byte
 	if m.size < window || s.ended {
-		batch = s.out
-		if k := (chunk{b: batch, ends: s.ends}); len(k.ends) > 0 {
-			m.chunks = append(m.chunks, k)
-			m.count += len(k.ends)
-			m.size += k.ends[len(k.ends)-1]
+		batch, ends = s.out, s.ends
+		if len(ends) > 0 {
+			m.chunks = append(m.chunks, chunk{b: batch, ends: ends})
+			m.count += len(ends)
+			m.size += ends[len(ends)-1]
 			s.out, s.ends = m.spare, m.spareEnds
 			m.spare, m.spareEnds = nil, nil
 		} else {
@@ -247,7 +247,7 @@ func (s *Stream) takeManaged() []byte {
 		}
 	}
 	s.writing = len(batch)
-	return batch
+	return batch, ends
 }
 
 // appendHandled tells the peer what has come.

@@ -13,6 +13,10 @@ const (
 	// chunkSize is the most that one write takes: what a TLS record holds. The write
 	// time-out is for each, so that a slow peer may take long for many.
 	chunkSize = 16 << 10
+	// wholeSize is that when stanzas are counted, so that only a larger one is torn by
+	// the loss of a connection. Prosody 0.12 reads so much at a time, and cannot resume
+	// a session when it has read a part of a stanza.
+	wholeSize = 4 << 10
 	// grace is how long the peer may take to take the rest and to end its side.
 	grace = time.Second
 	// keep is the largest buffer that is kept for later.
@@ -197,15 +201,16 @@ func (s *Stream) Run(ctx context.Context) error {
 		runtime.Gosched()
 		s.mu.Lock()
 		var batch []byte
+		var ends []int
 		if s.m != nil {
-			batch = s.takeManaged()
+			batch, ends = s.takeManaged()
 		} else {
 			batch, s.out = s.out, spare[:0]
 			s.writing = len(batch)
 		}
 		ended := s.ended
 		s.mu.Unlock()
-		if err := s.write(ctx, c, batch); err != nil {
+		if err := s.write(ctx, c, batch, ends); err != nil {
 			s.Cut(fmt.Errorf("connection lost: %w", err))
 			break
 		}
@@ -251,24 +256,35 @@ func over(dead <-chan struct{}) bool {
 	}
 }
 
-func (s *Stream) write(ctx context.Context, c *Conn, b []byte) error {
-	for len(b) > 0 {
-		n := min(len(b), chunkSize)
+// write writes in pieces, which end with a stanza where it is known where those end.
+func (s *Stream) write(ctx context.Context, c *Conn, b []byte, ends []int) error {
+	for from := 0; from < len(b); {
+		to := min(len(b), from+chunkSize)
+		for len(ends) > 0 && ends[0] <= from {
+			ends = ends[1:]
+		}
+		if len(ends) > 0 {
+			whole := 0
+			for whole < len(ends) && ends[whole] <= from+wholeSize {
+				whole++
+			}
+			to = min(to, ends[max(0, whole-1)])
+		}
 		c.SetWriteDeadline(time.Now().Add(s.o.WriteTimeout))
 		if ctx.Err() != nil {
 			c.SetWriteDeadline(time.Now().Add(grace))
 		}
-		if _, err := c.Write(b[:n]); err != nil {
+		if _, err := c.Write(b[from:to]); err != nil {
 			return err
 		}
-		b = b[n:]
 		s.mu.Lock()
-		s.writing -= n
+		s.writing -= to - from
 		if s.room != nil {
 			close(s.room)
 			s.room = nil
 		}
 		s.mu.Unlock()
+		from = to
 	}
 	return nil
 }

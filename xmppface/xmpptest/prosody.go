@@ -76,7 +76,7 @@ authentication = "internal_hashed"
 network_backend = "epoll"
 tls_profile = "{{.TLSProfile}}"
 {{if .StanzaLimit}}c2s_stanza_size_limit = {{.StanzaLimit}}
-{{end}}log = { debug = "{{.Dir}}/prosody.log" }
+{{end}}log = { info = "{{.Dir}}/prosody.log" }
 VirtualHost "localhost"
   ssl = { key = "{{.Dir}}/server.key", certificate = "{{.Dir}}/server.crt" }
 `))
