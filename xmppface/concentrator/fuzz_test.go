@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/xmppface/ext"
@@ -62,11 +61,11 @@ func FuzzServe(f *testing.F) {
 		}
 		changes := slices.Contains(changing, e.Name.Local)
 		if strings.HasPrefix(e.Name.Local, "executeCommon") {
+			// Several changes, which may come after the answer.
 			s.Gone(link.Net().Server, "")
-			for busy := true; busy; time.Sleep(100 * time.Microsecond) { // several changes, which may come after the answer
-				s.mu.Lock()
-				busy = len(s.lanes)+len(s.queries) > 0
-				s.mu.Unlock()
+			waitFor(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.queries)+len(s.lanes) == 0 })
+			if n := backend.changed() - before; n > 0 && strings.HasPrefix(string(answer), "<error") {
+				t.Errorf("%d changes in spite of an error: %s", n, doc)
 			}
 			return
 		}
@@ -77,6 +76,31 @@ func FuzzServe(f *testing.F) {
 		backend.mu.Lock()
 		backend.list, backend.log, backend.langs = newFake().list, nil, nil
 		backend.mu.Unlock()
+	})
+}
+
+// What a hub says of several nodes is read for each of them, or not at all.
+func FuzzReadPartial(f *testing.F) {
+	f.Add("<partialExecution><result>true</result><result error='off'>false</result></partialExecution>")
+	f.Add("<partialExecution><result> 1 </result><other/><result>no</result><result/></partialExecution>")
+	f.Fuzz(func(t *testing.T, doc string) {
+		e, err := wire.Parse(doc)
+		if err != nil {
+			t.Skip()
+		}
+		list := []nodes.Ref{nodes.In("a"), nodes.In("b")}
+		errs, err := readPartial(e, "x", list)
+		if err != nil {
+			return
+		}
+		again, err := wire.Parse(string(appendPartial([]byte("<partialExecution"), errs)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := readPartial(again, "x", list)
+		if err != nil || len(errs) != 2 || len(back) != 2 || (back[0] == nil) != (errs[0] == nil) || (back[1] == nil) != (errs[1] == nil) {
+			t.Errorf("got %v, then %v, %v", errs, back, err)
+		}
 	})
 }
 
