@@ -14,6 +14,10 @@ import (
 type Account struct {
 	JID      string // bare address
 	Password string
+	// Component is for a component of the server (XEP-0114), with JID its domain and
+	// Password its secret. It needs a Server on this machine, or DirectTLS. It has no
+	// roster: who asks to see its presence is asked for theirs each time.
+	Component bool
 	// Server is host:port; when empty, the domain's SRV records tell, or else it is
 	// the domain itself, port 5222. Whatever it is, the certificate must be for the
 	// domain of JID.
@@ -56,7 +60,11 @@ type Account struct {
 
 func (a *Account) fill() (jid.JID, error) {
 	j, err := jid.Parse(a.JID)
-	if err != nil || j.Localpart() == "" {
+	if a.Component {
+		if err != nil || j.Localpart() != "" || a.Server == "" {
+			return jid.JID{}, &Failure{Kind: Misconfigured, Text: "a component needs its domain as address, which " + a.JID + " is not, and a server as host:port"}
+		}
+	} else if err != nil || j.Localpart() == "" {
 		return jid.JID{}, &Failure{Kind: Misconfigured, Text: "the address " + a.JID + " is not of the form name@domain"}
 	}
 	if a.TLS != AnyTLS && a.TLS != StartTLS && a.TLS != DirectTLS {

@@ -43,7 +43,12 @@ func connect(ctx context.Context, a *Account, self jid.JID, b *binding) (*stream
 	if err != nil {
 		return nil, failed(err, at.addr)
 	}
-	c, err := negotiate(ctx, conn, a, self, b, cfg, at.direct)
+	var c *stream.Conn
+	if !a.Component {
+		c, err = negotiate(ctx, conn, a, self, b, cfg, at.direct)
+	} else if err = guarded(a, conn); err == nil {
+		c, err = handshake(ctx, conn, a, self, b)
+	}
 	if err != nil {
 		conn.Close()
 		if ctx.Err() != nil {

@@ -104,24 +104,24 @@ func (s *Session) iq(e *wire.Element) {
 	payload := e.First()
 	switch {
 	case typ != "get" && typ != "set":
-		s.respond(from, id, nil, &ext.StanzaError{Type: "modify", Condition: "bad-request", Text: "the type of an iq is get, set, result or error"})
+		s.respond(e, nil, &ext.StanzaError{Type: "modify", Condition: "bad-request", Text: "the type of an iq is get, set, result or error"})
 		return
 	case payload == nil:
-		s.respond(from, id, nil, &ext.StanzaError{Type: "modify", Condition: "bad-request", Text: "an iq of type " + typ + " holds one element"})
+		s.respond(e, nil, &ext.StanzaError{Type: "modify", Condition: "bad-request", Text: "an iq of type " + typ + " holds one element"})
 		return
 	case payload.Name.Space == nsRoster && typ == "set" && s.ours(from):
 		s.push(payload)
-		s.respond(from, id, nil, nil)
+		s.respond(e, nil, nil)
 		return
 	}
 	x := s.routes.serve[payload.Name.Space]
 	who := s.sender(from)
 	if x == nil || who == nil {
-		s.respond(from, id, nil, &ext.StanzaError{Type: "cancel", Condition: "service-unavailable"})
+		s.respond(e, nil, &ext.StanzaError{Type: "cancel", Condition: "service-unavailable"})
 		return
 	}
 	if s.st.Congested() {
-		s.respond(from, id, nil, congested)
+		s.respond(e, nil, congested)
 		return
 	}
 	var entry *set
@@ -130,7 +130,7 @@ func (s *Session) iq(e *wire.Element) {
 		entry, first, done = s.sets.enter(time.Now(), from, id, payload)
 		switch {
 		case done:
-			s.respond(from, id, entry.payload, entry.err)
+			s.respond(e, entry.payload, entry.err)
 			return
 		case !first:
 			return
@@ -151,7 +151,7 @@ func (s *Session) iq(e *wire.Element) {
 			times += s.sets.settle(time.Now(), entry, payload, err)
 		}
 		for range times {
-			s.respond(from, id, payload, err)
+			s.respond(e, payload, err)
 		}
 	}
 	if !s.pool.add(&who.queue, len(s.st.Raw()), false, func() { s.serve(x, r) }) {
@@ -249,10 +249,13 @@ func (s *Session) left(from string) {
 
 // respond sends the answer to an iq; it never waits. An answer for which there is
 // no room becomes an error that says so.
-func (s *Session) respond(to, id string, payload []byte, failure *ext.StanzaError) {
+func (s *Session) respond(e *wire.Element, payload []byte, failure *ext.StanzaError) {
 	b := append(make([]byte, 0, 192), "<iq"...)
-	b = wire.AppendOptional(b, "to", to)
-	b = wire.AppendAttr(b, "id", id)
+	if s.from != "" {
+		b = wire.AppendOptional(b, "from", e.Attr("to"))
+	}
+	b = wire.AppendOptional(b, "to", e.Attr("from"))
+	b = wire.AppendAttr(b, "id", e.Attr("id"))
 	if failure != nil {
 		b = append(b, " type='error'>"...)
 		s.st.Reply(failure.Append(b), endIQ)
@@ -261,10 +264,10 @@ func (s *Session) respond(to, id string, payload []byte, failure *ext.StanzaErro
 	b = append(b, " type='result'>"...)
 	switch err := s.st.Send(b, payload, endIQ); err {
 	case stream.ErrTooLarge:
-		s.respond(to, id, nil, &ext.StanzaError{Type: "cancel", Condition: "policy-violation",
+		s.respond(e, nil, &ext.StanzaError{Type: "cancel", Condition: "policy-violation",
 			Text: "the answer would be larger than 256 KiB: ask for less at a time"})
 	case stream.ErrFull:
-		s.respond(to, id, nil, congested)
+		s.respond(e, nil, congested)
 	}
 }
 

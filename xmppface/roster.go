@@ -48,24 +48,33 @@ func (r *roster) change() {
 	r.changed = make(chan struct{})
 }
 
-// greet fetches the roster, then sends the first presence.
+// greet fetches the roster, then sends the first presence. A component has none to
+// send it to: who shows us theirs, or asks, is told.
 func (s *Session) greet(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.a.Timeout)
 	defer cancel()
-	if e, err := s.Ask(ctx, "", "get", []byte("<query xmlns='"+nsRoster+"'/>")); err == nil && e != nil {
-		s.push(e)
-		s.revise()
+	if !s.a.Component {
+		if e, err := s.Ask(ctx, "", "get", []byte("<query xmlns='"+nsRoster+"'/>")); err == nil && e != nil {
+			s.push(e)
+			s.revise()
+		}
+		s.send(ctx, "presence", s.available(""))
 	}
-	b := []byte("<presence>")
-	if s.a.Priority != 0 {
-		b = append(b, "<priority>"+strconv.Itoa(s.a.Priority)+"</priority>"...)
-	}
-	b = append(b, s.routes.presence...)
-	s.send(ctx, "presence", append(b, "</presence>"...))
 	s.roster.mu.Lock()
 	defer s.roster.mu.Unlock()
 	s.roster.greeted = true
 	s.roster.change()
+}
+
+// available is our presence, for all who may see it when nobody is named.
+func (s *Session) available(to string) []byte {
+	b := wire.AppendOptional([]byte("<presence"), "from", s.from)
+	b = append(wire.AppendOptional(b, "to", to), '>')
+	if s.a.Priority != 0 {
+		b = append(b, "<priority>"+strconv.Itoa(s.a.Priority)+"</priority>"...)
+	}
+	b = append(b, s.routes.presence...)
+	return append(b, "</presence>"...)
 }
 
 // revise takes our presence from contacts who may see it no more, and asks those
@@ -127,6 +136,10 @@ func (s *Session) presence(e *wire.Element) {
 		}
 	case "subscribe":
 		s.asked(who.caller)
+	case "probe": // our server answers for an account, but not for a component
+		if s.a.Component && s.a.Welcome != nil && s.a.Welcome(who.caller) {
+			s.st.Reply(s.available(bare))
+		}
 	case "unsubscribed", "unsubscribe":
 		for _, full := range s.Resources(bare) {
 			s.left(full)
@@ -175,13 +188,21 @@ func (s *Session) asked(who nodes.Caller) {
 	c := s.roster.contacts[who.JID]
 	s.roster.mu.Unlock()
 	s.tellPresence(who.JID, "subscribed")
+	if s.a.Component {
+		s.st.Reply(s.available(who.JID))
+	}
 	if c.subscription != "to" && c.subscription != "both" && !c.asked {
 		s.tellPresence(who.JID, "subscribe")
 	}
 }
 
 func (s *Session) tellPresence(to, typ string) {
-	b := wire.AppendAttr([]byte("<presence"), "to", to)
+	from := ""
+	if s.a.Component {
+		from = s.bare
+	}
+	b := wire.AppendOptional([]byte("<presence"), "from", from)
+	b = wire.AppendAttr(b, "to", to)
 	b = wire.AppendAttr(b, "type", typ)
 	s.st.Reply(append(b, "/>"...))
 }

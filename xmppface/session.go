@@ -25,6 +25,7 @@ type Session struct {
 	stay   *staying // nil: the session ends with its connection
 	bare   string   // our own address
 	domain string
+	from   string // what our stanzas say; empty where the server does it
 	st     *stream.Stream
 	routes *routes
 	pool   *pool
@@ -96,8 +97,15 @@ func newSession(a Account, c *stream.Conn, b binding, r *routes, p *pool) (*Sess
 		st.Manage(b.id)
 	}
 	bare, _, _ := strings.Cut(b.full, "/")
-	_, domain, _ := strings.Cut(bare, "@")
-	s := &Session{a: a, binding: b, bare: bare, domain: domain, st: st, routes: r, pool: p,
+	_, domain, ok := strings.Cut(bare, "@")
+	if !ok {
+		domain = bare
+	}
+	from := ""
+	if a.Component {
+		from = b.full
+	}
+	s := &Session{a: a, binding: b, bare: bare, domain: domain, from: from, st: st, routes: r, pool: p,
 		log: a.Log.With("jid", b.full), server: c.RemoteAddr().String(), gone: make(chan struct{})}
 	s.asks.init()
 	s.sets.init()
@@ -200,6 +208,10 @@ func (s *Session) read() error {
 		}
 		switch e.Name.Local {
 		case "iq":
+			if !s.meant(e) {
+				s.respond(e, nil, &ext.StanzaError{Type: "cancel", Condition: "item-not-found"})
+				continue
+			}
 			s.iq(e)
 		case "message":
 			s.message(e)
@@ -209,6 +221,20 @@ func (s *Session) read() error {
 	}
 }
 
+// meant tells whether a request is for us: a component gets those for all addresses
+// of its domain.
+func (s *Session) meant(e *wire.Element) bool {
+	to := e.Attr("to")
+	if !s.a.Component || to == s.bare || to == s.full {
+		return true
+	}
+	switch e.Attr("type") {
+	case "result", "error":
+		return true // the answer to nothing
+	}
+	return false
+}
+
 // Ask sends an iq and waits for the answer of exactly that peer. An empty address
 // asks our own account.
 func (s *Session) Ask(ctx context.Context, to, typ string, payload []byte) (*wire.Element, error) {
@@ -216,6 +242,7 @@ func (s *Session) Ask(ctx context.Context, to, typ string, payload []byte) (*wir
 	answer := s.asks.add(id, to)
 	defer s.asks.remove(id)
 	b := append(make([]byte, 0, 128), "<iq"...)
+	b = wire.AppendOptional(b, "from", s.from)
 	b = wire.AppendOptional(b, "to", to)
 	b = wire.AppendAttr(b, "type", typ)
 	b = wire.AppendAttr(b, "id", id)
@@ -241,6 +268,7 @@ var endIQ, endMessage = []byte("</iq>"), []byte("</message>")
 // Tell sends a message of type normal.
 func (s *Session) Tell(ctx context.Context, to string, payload []byte) error {
 	b := append(make([]byte, 0, 128), "<message"...)
+	b = wire.AppendOptional(b, "from", s.from)
 	b = wire.AppendAttr(b, "to", to)
 	b = wire.AppendAttr(b, "id", random())
 	b = append(b, '>')

@@ -53,7 +53,8 @@ func (e *Error) append(b []byte) []byte {
 	return append(b, "</stream:error>"...)
 }
 
-func parseError(e *wire.Element) *Error {
+// ParseError reads the error of a stream that the other side sent.
+func ParseError(e *wire.Element) *Error {
 	out := &Error{Condition: "undefined-condition", Remote: true}
 	for _, c := range e.Children {
 		switch {

@@ -148,7 +148,7 @@ func (s *Stream) next() (*wire.Element, error) {
 		}
 		if e.Name.Space == NS {
 			if e.Name.Local == "error" {
-				return nil, parseError(e)
+				return nil, ParseError(e)
 			}
 			return nil, &Error{Condition: "bad-format", Text: "unexpected <" + e.Name.Local + "/>"}
 		}

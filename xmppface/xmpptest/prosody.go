@@ -41,13 +41,19 @@ type Options struct {
 
 // ProsodyServer is a Prosody started by a test.
 type ProsodyServer struct {
-	dir, addr, direct, ca, config, pin string
+	dir, addr, direct, component, ca, config, pin string
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
 }
 
 const domain = "localhost"
+
+// The component that the servers wait for.
+const (
+	ComponentDomain = "iot.localhost"
+	ComponentSecret = "s3cr3t"
+)
 
 var configuration = template.Must(template.New("").Parse(`
 run_as_root = true
@@ -61,7 +67,8 @@ c2s_direct_tls_ports = { {{.Direct}} }
 c2s_direct_tls_ssl = { key = "{{.Dir}}/server.key", certificate = "{{.Dir}}/server.crt" }
 s2s_ports = {}
 s2s_direct_tls_ports = {}
-component_ports = {}
+component_ports = { {{.Component}} }
+component_interfaces = { "127.0.0.1" }
 http_ports = {}
 https_ports = {}
 modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "presence", "message", "iq", "c2s", "offline" {{if .Smacks}}, "smacks"{{end}} {{if .Stock}}, "limits"{{end}} }
@@ -79,6 +86,8 @@ tls_profile = "{{.TLSProfile}}"
 {{end}}log = { info = "{{.Dir}}/prosody.log" }
 VirtualHost "localhost"
   ssl = { key = "{{.Dir}}/server.key", certificate = "{{.Dir}}/server.crt" }
+Component "` + ComponentDomain + `"
+  component_secret = "` + ComponentSecret + `"
 `))
 
 // Prosody starts a Prosody for the domain "localhost" and stops it when the test
@@ -109,11 +118,13 @@ func Prosody(t testing.TB, o Options) *ProsodyServer {
 	p.direct = FreeAddr(t)
 	_, port, _ := net.SplitHostPort(p.addr)
 	_, direct, _ := net.SplitHostPort(p.direct)
+	p.component = FreeAddr(t)
+	_, component, _ := net.SplitHostPort(p.component)
 	var b strings.Builder
 	err := configuration.Execute(&b, struct {
 		Options
-		Dir, Port, Direct string
-	}{o, p.dir, port, direct})
+		Dir, Port, Direct, Component string
+	}{o, p.dir, port, direct, component})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +169,9 @@ func (p *ProsodyServer) Addr() string { return p.addr }
 
 // Direct is where clients connect that begin with TLS.
 func (p *ProsodyServer) Direct() string { return p.direct }
+
+// Component is where the component connects.
+func (p *ProsodyServer) Component() string { return p.component }
 
 // Pin is the pin of its key: "sha256/" and base64 of the SHA-256 of its
 // SubjectPublicKeyInfo.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/fieldhub/hub/cmd/hub/app/strict"
 	"github.com/fieldhub/hub/datasources"
@@ -36,6 +37,9 @@ type XMPP struct {
 	CAFile   string   // empty: the system's authorities
 	Pins     []string // keys of the server that are trusted in place of authorities
 	Insecure bool     // any certificate is accepted: for benches only
+	// Component is for a component of the server: JID is its domain, Password its secret.
+	Component bool
+	KeepAlive time.Duration // silence after which the server is asked for a sign of life; 0: the usual
 }
 
 // Local is the hub's own XMPP server.
@@ -105,11 +109,18 @@ func (c *Config) path(p string) string {
 }
 
 func (c *Config) xmpp(v strict.Value) *XMPP {
-	f := v.Fields("xmpp", "jid", "password_file", "server", "ca_file", "tls", "pins", "insecure")
+	f := v.Fields("xmpp", "jid", "password_file", "server", "ca_file", "tls", "pins", "insecure", "component", "keep_alive")
 	x := &XMPP{}
+	if v, ok := f["component"]; ok {
+		x.Component = flag(v, "component")
+	}
 	if jid, ok := f["jid"]; ok {
 		x.JID = jid.Text("jid")
-		if !isBare(x.JID) {
+		if x.Component {
+			if !domain.MatchString("@" + x.JID) {
+				jid.Problem("%q is no component; write its domain, e.g. gateway-7.example.org", x.JID)
+			}
+		} else if !isBare(x.JID) {
 			jid.Problem("%q is no account; write it as name@domain, without a resource", x.JID)
 		}
 	} else {
@@ -144,14 +155,28 @@ func (c *Config) xmpp(v strict.Value) *XMPP {
 		x.Pins = append(x.Pins, s)
 	}
 	if i, ok := f["insecure"]; ok {
-		switch s := i.Text("insecure"); s {
-		case "true", "false":
-			x.Insecure = s == "true"
-		default:
-			i.Problem("insecure is true or false, not %q", s)
+		x.Insecure = flag(i, "insecure")
+	}
+	if k, ok := f["keep_alive"]; ok {
+		s := k.Text("keep_alive")
+		d, err := time.ParseDuration(s)
+		if err != nil || d < 10*time.Second || d > time.Hour {
+			k.Problem("%q is no time of silence; write keep_alive as 10s to 1h, e.g. 4m", s)
 		}
+		x.KeepAlive = d
+	}
+	if x.Component && x.Server == "" {
+		v.Problem("server is missing; write where the server waits for components, e.g. server: 127.0.0.1:5347")
 	}
 	return x
+}
+
+func flag(v strict.Value, what string) bool {
+	s := v.Text(what)
+	if s != "true" && s != "false" {
+		v.Problem("%s is true or false, not %q", what, s)
+	}
+	return s == "true"
 }
 
 // secret reads a file of one line.

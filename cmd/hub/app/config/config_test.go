@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fieldhub/hub/nodes"
 )
@@ -32,6 +33,7 @@ xmpp:
   tls: direct
   pins: [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]
   insecure: true
+  keep_alive: 90s
 local: {listen: "127.0.0.1:0"}
 access:
   - who: [ops@example.org, "@example.net"]
@@ -43,9 +45,13 @@ log: {level: debug, format: json}
 		t.Fatal(err)
 	}
 	if c.Data != filepath.Join(dir, "data") || c.XMPP.Password != "secret" || c.XMPP.Server != "192.0.2.10:5222" ||
-		c.XMPP.TLS != "direct" || len(c.XMPP.Pins) != 1 || !c.XMPP.Insecure ||
+		c.XMPP.TLS != "direct" || len(c.XMPP.Pins) != 1 || !c.XMPP.Insecure || c.XMPP.KeepAlive != 90*time.Second ||
 		len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON {
 		t.Errorf("got %+v", c)
+	}
+	c, err = Parse(filepath.Join(dir, "hub.yaml"), []byte("data: /d\nxmpp: {jid: gw.example.org, component: true, password_file: password, server: \"[::1]:5347\"}"))
+	if err != nil || !c.XMPP.Component || c.XMPP.JID != "gw.example.org" {
+		t.Errorf("a component: %+v, %v", c, err)
 	}
 	if c, err := Parse("hub.yaml", []byte("data: /d")); err != nil || c.XMPP != nil || c.Local.Listen != DefaultListen {
 		t.Errorf("the smallest: %+v, %v", c, err)
@@ -72,6 +78,9 @@ func TestBad(t *testing.T) {
 		{"tls", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  tls: ssl", `:5:8: unknown tls "ssl"; there are: starttls, direct`},
 		{"pin", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  pins: [abc]", `:5:10: "abc" is not the SHA-256 of a key`},
 		{"insecure", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  insecure: 1", `:5:13: insecure is true or false, not "1"`},
+		{"keep_alive", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  keep_alive: 5s", `:5:15: "5s" is no time of silence`},
+		{"component with account", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  component: true\n  server: 127.0.0.1:5347", `:3:8: "a@b" is no component`},
+		{"component without server", "data: /d\nxmpp:\n  jid: b.c\n  password_file: password\n  component: true", "server is missing"},
 		{"listen", "data: /d\nlocal:\n  listen: here", ":3:11: \"here\" is no address"},
 		{"access as mapping", "data: /d\naccess: {who: a}", "access must be a list"},
 		{"nobody", "data: /d\naccess:\n  - who: [ops]\n    may: [all]", `:3:11: "ops" is nobody`},
