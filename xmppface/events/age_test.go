@@ -53,3 +53,21 @@ func TestMaxAge(t *testing.T) {
 		t.Errorf("req: got %q", got)
 	}
 }
+
+// TestMaxAgeOfClient: the client's wish reaches the hub.
+func TestMaxAgeOfClient(t *testing.T) {
+	f := newFake()
+	f.fields["GW/8"] = []nodes.Field{
+		{Name: "Old", Value: nodes.Int32(1), Time: time.Now().Add(-2 * time.Hour), Category: nodes.Historical},
+		{Name: "Young", Value: nodes.Int32(2), Time: time.Now().Add(-time.Minute), Category: nodes.Historical}}
+	c, _ := pair(t, f, "")
+	var got told
+	stop, err := c.Subscribe(t.Context(), Subscription{Refs: []nodes.Ref{nodes.In("GW/8")}, MaxAge: time.Hour, Now: true}, got.notify)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the young one is told", func() bool { return got.all() == "GW/8:Young=2" })
+	if err := stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

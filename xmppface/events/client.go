@@ -31,7 +31,8 @@ type Subscription struct {
 	// MaxInterval is the time after which all fields are sent even when none has
 	// changed; 0: never.
 	MaxInterval time.Duration
-	Now         bool // all fields are sent at once, too
+	MaxAge      time.Duration // older values are not wanted; 0: all are
+	Now         bool          // all fields are sent at once, too
 }
 
 // Client subscribes at one hub. Its errors are [*nodes.Error]; one that the hub sent
@@ -136,6 +137,7 @@ func (c *Client) request(id string, w *Subscription) []byte {
 	b = wire.AppendCategories(b, w.Categories)
 	b = appendInterval(b, "minInt", w.MinInterval)
 	b = appendInterval(b, "maxInt", w.MaxInterval)
+	b = appendInterval(b, "maxAge", w.MaxAge)
 	b = wire.AppendFlag(b, "req", w.Now)
 	b = append(b, '>')
 	for _, ref := range w.Refs {

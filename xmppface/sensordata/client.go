@@ -48,6 +48,12 @@ type pending struct {
 // itself is read, yielded as its root node. Read returns after the last, when ctx
 // ends, or when the hub is gone.
 func (c *Client) Read(ctx context.Context, ro nodes.Readout, yield func(nodes.Ref, nodes.Reading)) error {
+	return c.ReadAt(ctx, time.Time{}, ro, yield)
+}
+
+// ReadAt is Read at a later time, which the hub keeps: it reads then, not before. ctx has
+// to last until after that. Zero is now.
+func (c *Client) ReadAt(ctx context.Context, when time.Time, ro nodes.Readout, yield func(nodes.Ref, nodes.Reading)) error {
 	id := rand.Text()
 	p := &pending{wake: make(chan struct{}, 1)}
 	c.mu.Lock()
@@ -65,7 +71,7 @@ func (c *Client) Read(ctx context.Context, ro nodes.Readout, yield func(nodes.Re
 	if len(ro.Refs) == 1 {
 		one = ro.Refs[0]
 	}
-	e, err := c.Link.Ask(ctx, c.To, "get", c.request(id, &ro))
+	e, err := c.Link.Ask(ctx, c.To, "get", c.request(id, when, &ro))
 	if err != nil {
 		if ctx.Err() != nil {
 			c.cancel(ctx, id)
@@ -128,12 +134,13 @@ func (c *Client) space() string {
 }
 
 // request makes a req element.
-func (c *Client) request(id string, ro *nodes.Readout) []byte {
+func (c *Client) request(id string, when time.Time, ro *nodes.Readout) []byte {
 	b := wire.AppendAttr(append(make([]byte, 0, 256), "<req"...), "xmlns", c.space())
 	b = wire.AppendAttr(b, "id", id)
 	b = wire.AppendCategories(b, ro.Categories)
 	b = appendTime(b, "from", ro.From)
 	b = appendTime(b, "to", ro.To)
+	b = appendTime(b, "when", when)
 	b = append(b, '>')
 	for _, ref := range ro.Refs {
 		b = append(wire.AppendRef(append(b, "<nd"...), ref), "/>"...)

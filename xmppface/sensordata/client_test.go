@@ -253,3 +253,29 @@ func FuzzResp(f *testing.F) {
 		}
 	})
 }
+
+// TestReadAt: the hub reads when the time has come; who gives up before takes it away.
+func TestReadAt(t *testing.T) {
+	t.Parallel()
+	c, _, s := pair(t, newFake(), "")
+	waiting := func() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.planned) }
+	ro := nodes.Readout{Refs: []nodes.Ref{nodes.In("Root")}}
+	when := time.Now().Add(soon + 300*time.Millisecond)
+	var got []nodes.Reading
+	if err := c.ReadAt(t.Context(), when, ro, func(_ nodes.Ref, r nodes.Reading) { got = append(got, r) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) == 0 || len(got[0].Fields) == 0 || time.Now().Before(when.Add(-10*time.Millisecond)) {
+		t.Errorf("got %+v, %v before", got, time.Until(when))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := c.ReadAt(ctx, time.Now().Add(time.Hour), ro, func(nodes.Ref, nodes.Reading) { t.Error("read before its time") })
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	eventually(t, "nothing waits at the hub", func() bool { return waiting() == 0 })
+	if err := c.ReadAt(t.Context(), time.Now().Add(2*MaxAhead), ro, func(nodes.Ref, nodes.Reading) {}); nodes.KindOf(err) != nodes.NotAcceptable {
+		t.Errorf("too far ahead: %v", err)
+	}
+}
