@@ -13,6 +13,7 @@ import (
 // parameters of the same id and kind, those whose values differ named in Differ.
 func (c *Catalog) EditForm(who nodes.Caller, refs []nodes.Ref) (nodes.Form, error) {
 	var form nodes.Form
+	last := "" // type whose parameters are intersected already
 	for i, ref := range refs {
 		t, err := c.node(who, "edit", ref, nodes.Configure)
 		if err != nil {
@@ -43,7 +44,9 @@ func (c *Catalog) EditForm(who nodes.Caller, refs []nodes.Ref) (nodes.Form, erro
 			}
 			continue
 		}
-		form.Params = common(form.Params, typ.Params)
+		if typ.Name != last {
+			form.Params, last = common(form.Params, typ.Params), typ.Name
+		}
 		for i := range form.Params {
 			if p := &form.Params[i]; !p.Secret && form.Values[p.ID] != value(p) {
 				form.Differ[p.ID] = true
