@@ -25,8 +25,8 @@ const (
 
 // Deployed hubs take what runs something as get, the schema says set.
 var commonOperations = []operation{
-	{name: "getCommonNodeCommands", typ: "get", answer: (*Server).getCommonNodeCommands},
-	{name: "getCommonCommandParameters", typ: "get", answer: (*Server).getCommonCommandParameters},
+	{name: "getCommonNodeCommands", typ: "get", change: slowly((*Server).getCommonNodeCommands)},
+	{name: "getCommonCommandParameters", typ: "get", change: slowly((*Server).getCommonCommandParameters)},
 	{name: "executeCommonNodeCommand", begin: (*Server).executeCommonNodeCommand},
 	{name: "executeCommonNodeQuery", begin: (*Server).executeCommonNodeQuery},
 	{name: "abortCommonNodeQuery", answer: (*Server).abortCommonNodeQuery},

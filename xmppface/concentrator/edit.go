@@ -16,7 +16,7 @@ var editOperations = []operation{
 	{name: "setNodeParametersAfterEdit", typ: "set", change: (*Server).setNodeParametersAfterEdit},
 	// The text of the specification calls it so in one place.
 	{name: "setNodeParametersForEdit", typ: "set", change: (*Server).setNodeParametersAfterEdit, alias: true},
-	{name: "getCommonNodeParametersForEdit", typ: "get", answer: (*Server).getCommonNodeParametersForEdit},
+	{name: "getCommonNodeParametersForEdit", typ: "get", change: slowly((*Server).getCommonNodeParametersForEdit)},
 	{name: "setCommonNodeParametersAfterEdit", typ: "set", change: (*Server).setCommonNodeParametersAfterEdit},
 }
 

@@ -15,13 +15,18 @@ type operation struct {
 	typ  string // of the iq: "get" or "set"; empty: either, where deployed clients differ
 	// answer returns the payload at once: it waits for nothing.
 	answer func(*Server, *call) ([]byte, error)
-	// change may wait for the disk. Changes of one sender are made one at a time, in
-	// order.
+	// change may wait for the disk, or reckon for a while. Changes of one sender are made
+	// one at a time, in order.
 	change func(*Server, context.Context, *call) ([]byte, error)
 	// begin starts what takes longer and answers later itself, unless it returns an
 	// error: then nothing was started.
 	begin func(*Server, *call) error
 	alias bool // another name of one that is listed
+}
+
+// slowly is an answer that looks at thousands of nodes: meanwhile others are served.
+func slowly(answer func(*Server, *call) ([]byte, error)) func(*Server, context.Context, *call) ([]byte, error) {
+	return func(s *Server, _ context.Context, c *call) ([]byte, error) { return answer(s, c) }
 }
 
 // operations joins the tables of the nouns. getCapabilities lists them in this
