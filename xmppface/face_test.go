@@ -130,6 +130,22 @@ var bodies = []struct {
 
 func TestProsody(t *testing.T) { runBodies(t, xmpptest.Prosody(t, xmpptest.Options{})) }
 
+// TestEjabberd uses one server for all: it takes two seconds to start.
+func TestEjabberd(t *testing.T) {
+	srv := xmpptest.Ejabberd(t)
+	runBodies(t, srv)
+	t.Run("DirectTLS", func(t *testing.T) {
+		a := account(t, srv, "user")
+		a.Server, a.TLS = srv.Direct(), DirectTLS
+		s := online(t, a)
+		if _, err := s.Ask(within(t, 5*time.Second), srv.Domain(), "get", []byte("<ping xmlns='urn:xmpp:ping'/>")); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("Component", func(t *testing.T) { testComponent(t, srv, srv.Component()) })
+	t.Run("Resumption", func(t *testing.T) { testResumption(t, srv, true, time.Millisecond) })
+}
+
 func runBodies(t *testing.T, srv xmpptest.Server) {
 	for _, b := range bodies {
 		t.Run(b.name, func(t *testing.T) { b.run(t, srv) })

@@ -141,10 +141,33 @@ func (s *Session) presence(e *wire.Element) {
 			s.st.Reply(s.available(bare))
 		}
 	case "unsubscribed", "unsubscribe":
+		if e.Attr("type") == "unsubscribed" {
+			s.roster.denied(bare)
+		}
 		for _, full := range s.Resources(bare) {
 			s.left(full)
 		}
 	}
+}
+
+// denied notes that a contact does not show us its presence any more. ejabberd 23.01
+// leaves that out of the roster while the contact waits for our answer.
+func (r *roster) denied(bare string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, known := r.contacts[bare]
+	if !known {
+		return
+	}
+	c.asked = false
+	switch c.subscription {
+	case "to":
+		c.subscription = "none"
+	case "both":
+		c.subscription = "from"
+	}
+	r.contacts[bare] = c
+	r.change()
 }
 
 func (r *roster) arrive(bare, full string) {

@@ -1,15 +1,11 @@
 package xmpptest
 
 import (
-	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"text/template"
 	"time"
@@ -41,10 +37,8 @@ type Options struct {
 
 // ProsodyServer is a Prosody started by a test.
 type ProsodyServer struct {
-	dir, addr, direct, component, ca, config, pin string
-
-	mu  sync.Mutex
-	cmd *exec.Cmd
+	process
+	direct, component, ca, config, pin string
 }
 
 const domain = "localhost"
@@ -103,7 +97,7 @@ func Prosody(t testing.TB, o Options) *ProsodyServer {
 	if o.TLSProfile == "" {
 		o.TLSProfile = "intermediate"
 	}
-	p := &ProsodyServer{dir: t.TempDir()}
+	p := &ProsodyServer{process: process{dir: t.TempDir()}}
 	ca := NewCA(t)
 	p.ca = ca.File(t)
 	from, until := time.Now().Add(-48*time.Hour), time.Now().Add(48*time.Hour)
@@ -129,6 +123,8 @@ func Prosody(t testing.TB, o Options) *ProsodyServer {
 		t.Fatal(err)
 	}
 	p.config = p.write(t, "prosody.cfg.lua", []byte(b.String()))
+	p.log = filepath.Join(p.dir, "prosody.log")
+	p.command = func() *exec.Cmd { return exec.Command("prosody", "--config", p.config, "-F") }
 	t.Cleanup(p.Kill)
 	p.Start(t)
 	return p
@@ -153,15 +149,6 @@ func FreeAddr(t testing.TB) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-func (p *ProsodyServer) write(t testing.TB, name string, b []byte) string {
-	t.Helper()
-	path := filepath.Join(p.dir, name)
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // Addr is where clients connect.
@@ -190,76 +177,4 @@ func (p *ProsodyServer) AddUser(t testing.TB, name, password string) {
 	if err != nil {
 		t.Fatalf("prosodyctl register: %v\n%s", err, out)
 	}
-}
-
-// Start starts it and waits until it accepts connections.
-func (p *ProsodyServer) Start(t testing.TB) {
-	t.Helper()
-	cmd := exec.Command("prosody", "--config", p.config, "-F")
-	cmd.SysProcAttr = child()
-	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p.mu.Lock()
-	p.cmd = cmd
-	p.mu.Unlock()
-	for range 200 {
-		c, err := net.DialTimeout("tcp", p.addr, time.Second)
-		if err == nil {
-			c.Close()
-			return
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	t.Fatalf("prosody does not listen on %s; its log:\n%s", p.addr, p.Log())
-}
-
-// Log returns what the server has logged.
-func (p *ProsodyServer) Log() string {
-	b, err := os.ReadFile(filepath.Join(p.dir, "prosody.log"))
-	if err != nil {
-		return fmt.Sprint(err)
-	}
-	return string(b)
-}
-
-// Stop ends it as an administrator would: it closes its streams first.
-func (p *ProsodyServer) Stop() { p.end(syscall.SIGTERM) }
-
-// Kill ends it at once.
-func (p *ProsodyServer) Kill() { p.end(syscall.SIGKILL) }
-
-// Pause stops the process, so that nothing is answered, until Resume.
-func (p *ProsodyServer) Pause() { p.signal(syscall.SIGSTOP) }
-
-// Resume lets it go on.
-func (p *ProsodyServer) Resume() { p.signal(syscall.SIGCONT) }
-
-func (p *ProsodyServer) signal(s syscall.Signal) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cmd != nil {
-		syscall.Kill(-p.cmd.Process.Pid, s)
-	}
-}
-
-func (p *ProsodyServer) end(s syscall.Signal) {
-	p.signal(s)
-	if s != syscall.SIGKILL {
-		timer := time.AfterFunc(5*time.Second, func() { p.signal(syscall.SIGKILL) })
-		defer timer.Stop()
-	}
-	p.mu.Lock()
-	cmd := p.cmd
-	p.mu.Unlock()
-	if cmd == nil {
-		return
-	}
-	cmd.Wait()
-	p.mu.Lock()
-	if p.cmd == cmd {
-		p.cmd = nil
-	}
-	p.mu.Unlock()
 }
