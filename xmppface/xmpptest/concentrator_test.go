@@ -124,9 +124,13 @@ func fields(x *wire.Element) string {
 }
 
 // TestConcentratorByIndependentClient: slixmpp runs a hub by raw stanzas, as deployed
-// clients write them, in each family, through Prosody.
+// clients write them, in each family, through each server.
 func TestConcentratorByIndependentClient(t *testing.T) {
-	srv := xmpptest.Prosody(t, xmpptest.Options{})
+	t.Run("Prosody", func(t *testing.T) { concentratorThrough(t, xmpptest.Prosody(t, xmpptest.Options{})) })
+	t.Run("ejabberd", func(t *testing.T) { concentratorThrough(t, xmpptest.Ejabberd(t)) })
+}
+
+func concentratorThrough(t *testing.T, srv xmpptest.Server) {
 	for _, name := range []string{"hub", "ops", "seer", "stranger"} {
 		srv.AddUser(t, name, "pw")
 	}
