@@ -15,10 +15,12 @@ import (
 const (
 	// leastMemory is the lowest limit, with which a hub of some 15,000 values runs
 	// well, and leastLoading that while it starts, when the collector may work more.
-	leastMemory  = 28 << 20
-	leastLoading = 25 << 20
+	leastMemory  = 26 << 20
+	leastLoading = 20 << 20
 	// room is what the limit leaves above the live heap, beside a part of it.
 	room = 2 << 20
+	// returnPause is how often, meanwhile, pages of the program itself are given back.
+	returnPause = 100 * time.Millisecond
 	// loading is how long the busy part of a start takes.
 	loading = 2 * time.Second
 	// often is how many collections a second are too many: then the limit is too close to
@@ -47,7 +49,12 @@ func limitMemory(ctx context.Context) error {
 	var cycles uint64
 	percent := gcPercent
 	defer func() { setPercent(&percent, gcPercent) }()
+	var returned time.Time
 	for began := time.Now(); ; {
+		if least == leastLoading && time.Since(returned) > returnPause {
+			returned = time.Now()
+			returnProgram()
+		}
 		metrics.Read(live)
 		inUse := int64(live[0].Value.Uint64())
 		n := live[1].Value.Uint64()
@@ -82,7 +89,13 @@ func setPercent(now *int, percent int) {
 }
 
 // memoryLimit is the limit for a live heap of so many bytes.
-func memoryLimit(live, least int64) int64 { return max(least, live+live*2/5+room) }
+func memoryLimit(live, least int64) int64 {
+	part := live * 3 / 10
+	if least == leastLoading {
+		part = live / 5
+	}
+	return max(least, live+part+room)
+}
 
 // extraMemory is what is added to the limit after a second with so many collections.
 func extraMemory(extra, live int64, collections uint64) int64 {

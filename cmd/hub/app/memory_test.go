@@ -13,7 +13,7 @@ func TestMemoryLimit(t *testing.T) {
 	for _, tt := range []struct{ live, least, want int64 }{
 		{0, leastLoading, leastLoading},
 		{10 * mib, leastMemory, leastMemory},
-		{100 * mib, leastMemory, 142 * mib},
+		{100 * mib, leastMemory, 132 * mib},
 	} {
 		if got := memoryLimit(tt.live, tt.least); got != tt.want {
 			t.Errorf("%d live: got %d, want %d", tt.live, got, tt.want)
