@@ -219,6 +219,7 @@ access:
 			t.Error(err)
 		}
 	})
+	t.Run("edits, moves and runs commands of several nodes", func(t *testing.T) { ops.edits(t) })
 	t.Run("answers what others ask", func(t *testing.T) {
 		info, err := disco.Ask(t.Context(), ops, ops.nodes.To, "")
 		if err != nil {

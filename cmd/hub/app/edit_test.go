@@ -160,3 +160,50 @@ func (x *terminal) fill(t *testing.T, answers map[string][]string, last string) 
 		x.press(t, text)
 	}
 }
+
+// edits changes nodes from the broker, alone and together, and leaves them as they were.
+func (who *person) edits(t *testing.T) {
+	ctx := t.Context()
+	tank, pump := nodes.In("plant/tank"), nodes.In("plant/pump")
+	both := []nodes.Ref{tank, pump}
+	f, err := who.nodes.EditForm(ctx, []nodes.Ref{tank})
+	if err != nil || f.Values["Name"] != nodes.String("tank") || f.Values["UnitId"] != nodes.Int32(1) {
+		t.Fatalf("got %+v, %v", f.Values, err)
+	}
+	info, err := who.nodes.Edit(ctx, tank, nodes.Edit{ID: "vessel", Name: "Vessel <1>", Params: nodes.Params{"Timeout": nodes.Duration(0, 2*time.Second)}})
+	if err != nil || info.Ref != nodes.In("vessel") || info.Name != "Vessel <1>" {
+		t.Fatalf("got %+v, %v", info, err)
+	}
+	if list, err := who.nodes.Children(ctx, info.Ref, nodes.Detail{}); err != nil || len(list) != 6 {
+		t.Errorf("%d children under the new id, %v", len(list), err)
+	}
+	var wrong *nodes.Error
+	if _, err := who.nodes.Edit(ctx, info.Ref, nodes.Edit{Name: "pump", Params: nodes.Params{"UnitId": nodes.Int32(2)}}); !errors.As(err, &wrong) || wrong.Fields["Name"] == "" {
+		t.Errorf("the name of a sibling: %v", err)
+	}
+	if _, err = who.nodes.Edit(ctx, info.Ref, nodes.Edit{ID: "plant/tank", Name: "tank", Params: nodes.Params{"Timeout": {}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := who.nodes.EditAll(ctx, both, nodes.Edit{Params: nodes.Params{"MaxHole": nodes.Int32(4)}}); err != nil {
+		t.Error(err)
+	}
+	if f, err = who.nodes.EditForm(ctx, both); err != nil || f.Values["MaxHole"] != nodes.Int32(4) || !f.Differ["UnitId"] {
+		t.Errorf("of both: %v, differ %v, %v", f.Values, f.Differ, err)
+	}
+	if err := errors.Join(who.nodes.Move(ctx, true, tank), who.nodes.Move(ctx, false, both...)); err != nil {
+		t.Error(err)
+	}
+	errs, err := who.nodes.ExecuteAll(ctx, both, "LogMessage", nodes.Params{"Text": nodes.String("seen")})
+	if err = errors.Join(append(errs, err)...); err != nil {
+		t.Error(err)
+	}
+	errs, err = who.nodes.ExecuteAll(ctx, both, "ClearMessages", nil)
+	if err = errors.Join(append(errs, err)...); err != nil {
+		t.Error(err)
+	}
+	found := make([]int, len(both))
+	errs, err = who.nodes.QueryAll(ctx, both, "ReadoutReport", nil, func(i int, _ nodes.Finding) error { found[i]++; return nil })
+	if err = errors.Join(append(errs, err)...); err != nil || found[0] == 0 || found[1] == 0 {
+		t.Errorf("%d and %d findings, %v", found[0], found[1], err)
+	}
+}
