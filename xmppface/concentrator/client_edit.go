@@ -53,7 +53,8 @@ func (c *Client) Edit(ctx context.Context, r nodes.Ref, e nodes.Edit) (nodes.Inf
 	return readInfo(answer), nil
 }
 
-// EditAll changes several nodes alike: all or none.
+// EditAll changes several nodes alike: all or none. A zero Value for a parameter in which
+// they differ leaves each as it is.
 func (c *Client) EditAll(ctx context.Context, list []nodes.Ref, e nodes.Edit) error {
 	if len(list) == 0 {
 		return nil
