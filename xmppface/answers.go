@@ -39,6 +39,10 @@ func (a *asks) remove(id string) {
 // answer hands an answer to who asked, if it is from whom was asked.
 func (s *Session) answer(e *wire.Element) {
 	id := e.Attr("id")
+	if id == s.markID && s.speaksFor(e.Attr("from"), s.domain) {
+		s.st.Answered()
+		return
+	}
 	s.asks.mu.Lock()
 	defer s.asks.mu.Unlock()
 	a, ok := s.asks.byID[id]

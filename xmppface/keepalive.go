@@ -19,11 +19,13 @@ var errSilent = &Failure{Kind: Lost, Text: "the server gives no sign of life; th
 func (s *Session) keepAlive(ctx context.Context) {
 	tick := min(s.a.KeepAlive, answerTime)
 	last, since := int64(-1), time.Now()
+	slow := false
 	for {
 		pause(ctx, tick)
 		if ctx.Err() != nil {
 			return
 		}
+		slow = s.tellPace(slow)
 		switch n := s.st.Heard(); {
 		case n != last:
 			last, since = n, time.Now()
@@ -43,9 +45,22 @@ func (s *Session) keepAlive(ctx context.Context) {
 
 // pinged tells whether the server answers, even if with an error.
 func (s *Session) pinged(ctx context.Context, within time.Duration) bool {
-	short, cancel := context.WithTimeout(ctx, within)
+	short, cancel := context.WithTimeout(ctx, within+s.st.Patience())
 	defer cancel()
 	_, err := s.Ask(short, s.domain, "get", []byte("<ping xmlns='urn:xmpp:ping'/>"))
 	var answer *ext.StanzaError
 	return err == nil || errors.As(err, &answer) || ctx.Err() != nil
+}
+
+// tellPace logs when the server begins or ends to limit what we send.
+func (s *Session) tellPace(before bool) (slow bool) {
+	p := s.st.Pace()
+	switch {
+	case p.Slow && !before:
+		s.log.Warn("the server takes less than the hub has to send, so that events are thinned out to the newest values; raise its limit for this account (Prosody: limits, c2s, rate, or make the hub a component; ejabberd: shaper_rules, c2s_shaper)",
+			"bytes/s", int(p.Rate), "lag", p.Lag.Round(10*time.Millisecond))
+	case before && !p.Slow:
+		s.log.Info("the server takes all again that the hub has to send")
+	}
+	return p.Slow
 }

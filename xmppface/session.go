@@ -25,6 +25,7 @@ type Session struct {
 	stay   *staying // nil: the session ends with its connection
 	bare   string   // our own address
 	domain string
+	markID string // of the request that measures the server's pace
 	from   string // what our stanzas say; empty where the server does it
 	st     *stream.Stream
 	routes *routes
@@ -107,6 +108,10 @@ func newSession(a Account, c *stream.Conn, b binding, r *routes, p *pool) (*Sess
 	}
 	s := &Session{a: a, binding: b, bare: bare, domain: domain, from: from, st: st, routes: r, pool: p,
 		log: a.Log.With("jid", b.full), server: c.RemoteAddr().String(), gone: make(chan struct{})}
+	s.markID = random()
+	mark := wire.AppendOptional([]byte("<iq type='get' id='"+s.markID+"'"), "from", from)
+	mark = wire.AppendAttr(mark, "to", domain)
+	st.Measure(append(mark, "><ping xmlns='urn:xmpp:ping'/></iq>"...))
 	s.asks.init()
 	s.sets.init()
 	s.roster.init()
@@ -119,6 +124,11 @@ func (s *Session) Way() nodes.Way { return s.a.Way }
 
 // Self is our own full address.
 func (s *Session) Self() string { return s.full }
+
+// Pace returns how fast the server takes what is sent. While it is slow, messages are
+// kept back until they are taken soon, so that senders can replace what is stale by
+// what is new; answers are not.
+func (s *Session) Pace() stream.Pace { return s.st.Pace() }
 
 // Done is closed when the session is over.
 func (s *Session) Done() <-chan struct{} { return s.gone }

@@ -135,6 +135,8 @@ func (s *Stream) Resume(c *Conn, h uint32) error {
 	s.out, s.ends, s.writing = again, ends, 0
 	m.chunks, m.count, m.size = nil, 0, 0
 	m.asked, m.owes = time.Time{}, false
+	s.p.taken = s.p.in - int64(len(again))
+	s.p.confirmed, s.p.marked, s.p.waiting = s.p.taken, s.p.taken, false
 	s.lost = nil
 	s.signal()
 	return nil
@@ -153,15 +155,16 @@ func (s *Stream) Probe() bool {
 	return true
 }
 
-// Owed returns for how long the peer has owed an answer to what Probe or the stream
-// itself asked.
+// Owed returns for how long the answer to what Probe or the stream itself asked has
+// been due, on a connection that is slow but live.
 func (s *Stream) Owed() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.m == nil || s.m.asked.IsZero() || s.lost != nil {
 		return 0
 	}
-	return time.Since(s.m.asked)
+	before := time.Duration(float64(s.p.marked-s.p.confirmed) / leastRate * float64(time.Second))
+	return max(0, time.Since(s.m.asked)-before)
 }
 
 // manage handles an element of stream management.
@@ -181,10 +184,7 @@ func (s *Stream) manage(e *wire.Element) error {
 		if err := s.acknowledged(uint32(h)); err != nil {
 			return &Error{Condition: "undefined-condition", Text: err.Error()}
 		}
-		if s.room != nil {
-			close(s.room)
-			s.room = nil
-		}
+		s.confirm()
 		s.signal()
 	}
 	return nil
@@ -223,13 +223,14 @@ func (s *Stream) acknowledged(h uint32) error {
 // takeManaged returns what is to be written next, and where its stanzas end. It is
 // called with s locked.
 func (s *Stream) takeManaged() (batch []byte, ends []int) {
-	m := s.m
+	m, now := s.m, time.Now()
 	if m.size < window || s.ended {
 		batch, ends = s.out, s.ends
 		if len(ends) > 0 {
 			m.chunks = append(m.chunks, chunk{b: batch, ends: ends})
 			m.count += len(ends)
 			m.size += ends[len(ends)-1]
+			s.p.take(ends[len(ends)-1], now)
 			s.out, s.ends = m.spare, m.spareEnds
 			m.spare, m.spareEnds = nil, nil
 		} else {
@@ -241,8 +242,9 @@ func (s *Stream) takeManaged() (batch []byte, ends []int) {
 			m.owes = false
 			batch = s.appendHandled(batch)
 		}
-		if m.asked.IsZero() && (m.probe || m.count >= askStanzas || m.size >= askBytes) {
-			m.asked, m.probe = time.Now(), false
+		if m.asked.IsZero() && (m.probe || m.count >= askStanzas || m.size >= askBytes || s.p.due()) {
+			m.asked, m.probe = now, false
+			s.p.put(now)
 			batch = append(batch, "<r xmlns='"+NSManagement+"'/>"...)
 		}
 	}

@@ -139,9 +139,11 @@ func TestWindow(t *testing.T) {
 	if size := sent * len(stanza); size < window || size > window+300<<10 {
 		t.Errorf("%d bytes were taken", size)
 	}
-	if s.Owed() == 0 {
+	s.mu.Lock()
+	if s.m.asked.IsZero() {
 		t.Error("the peer was not asked")
 	}
+	s.mu.Unlock()
 	s.Abort(ErrClosed)
 	if n := <-total; n > window+200<<10 {
 		t.Errorf("%d bytes were written", n)

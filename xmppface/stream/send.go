@@ -29,14 +29,14 @@ const (
 func (s *Stream) Send(parts ...[]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.put(s.o.Queue, parts)
+	return s.put(s.o.Queue, false, parts)
 }
 
 // Reply is Send for what must not be lost, such as answers: it may use a reserve,
 // and when that is full too, the stream fails.
 func (s *Stream) Reply(parts ...[]byte) error {
 	s.mu.Lock()
-	err := s.put(2*s.o.Queue, parts)
+	err := s.put(2*s.o.Queue, false, parts)
 	s.mu.Unlock()
 	if err == ErrFull {
 		s.fail(err)
@@ -44,11 +44,12 @@ func (s *Stream) Reply(parts ...[]byte) error {
 	return err
 }
 
-// SendCtx is Send that waits for room until ctx ends.
+// SendCtx is Send that waits for room until ctx ends. With [Stream.Measure] there is
+// room for what a slow peer takes soon, and no more.
 func (s *Stream) SendCtx(ctx context.Context, parts ...[]byte) error {
 	for {
 		s.mu.Lock()
-		err := s.put(s.o.Queue, parts)
+		err := s.put(s.o.Queue, true, parts)
 		if err == nil || err != ErrFull {
 			s.mu.Unlock()
 			return err
@@ -78,7 +79,7 @@ func (s *Stream) Queued() int {
 }
 
 // put is called with s locked.
-func (s *Stream) put(limit int, parts [][]byte) error {
+func (s *Stream) put(limit int, paced bool, parts [][]byte) error {
 	if s.err != nil {
 		return s.err
 	}
@@ -95,6 +96,10 @@ func (s *Stream) put(limit int, parts [][]byte) error {
 	if used := len(s.out) + s.writing; used > 0 && used+size > limit {
 		return ErrFull
 	}
+	if paced && s.holds(size) {
+		return ErrFull
+	}
+	s.p.in += int64(size)
 	from := len(s.out)
 	for _, p := range parts {
 		s.out = append(s.out, p...)
@@ -206,6 +211,12 @@ func (s *Stream) Run(ctx context.Context) error {
 			batch, ends = s.takeManaged()
 		} else {
 			batch, s.out = s.out, spare[:0]
+			now := time.Now()
+			s.p.take(len(batch), now)
+			if s.p.due() && !s.ended {
+				s.p.put(now)
+				batch = append(batch, s.p.mark...)
+			}
 			s.writing = len(batch)
 		}
 		ended := s.ended

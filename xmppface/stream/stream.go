@@ -40,7 +40,8 @@ type Stream struct {
 	received atomic.Uint32 // stanzas
 
 	mu      sync.Mutex
-	m       *management   // nil without stream management
+	m       *management // nil without stream management
+	p       pace
 	lost    error         // why the connection is gone, of a stream that stays
 	down    bool          // dead is closed
 	out     []byte        // waits to be written
