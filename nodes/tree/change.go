@@ -386,8 +386,8 @@ func (p *pending) create(c *change, n *nodes.Node, parentID string) error {
 	if before := p.last[parentID]; before != nil {
 		position = before.position + 1
 	}
-	made := &node{typ: typ, parent: parent, position: position, changed: p.now,
-		spec: nodes.Spec{ID: id, Name: name, Type: typ.Name, Parent: parentID}, settings: pack(typ, params)}
+	made := &node{typ: typ, parent: parent, position: position, changed: instant(p.now),
+		spec: identity{ID: id, Name: name, Parent: parentID}, settings: pack(typ, params)}
 	made.off = parent.off || made.disabled()
 	made.controls = len(ownControls(typ, &nodes.Spec{ID: id, Name: name, Type: typ.Name, Parent: parentID, Params: params})) > 0
 	p.nodes[id] = made
@@ -415,7 +415,7 @@ func check(typ *nodes.Type, params nodes.Params) (wrong map[string]string, err e
 
 // sibling returns the child of that name which the parent will have, or nil.
 func (p *pending) sibling(parent *node, name string) *node {
-	if n := parent.names[name]; n != nil && !p.removed[n.spec.ID] {
+	if n := parent.named(name); n != nil && !p.removed[n.spec.ID] {
 		return n
 	}
 	return p.names[place{parent.spec.ID, name}]

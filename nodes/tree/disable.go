@@ -41,7 +41,7 @@ func offMessage(n *node) message {
 	if by != n {
 		text = fmt.Sprintf("Disabled with %q above it. It is not read, set or polled until that is enabled.", by.spec.ID)
 	}
-	return message{Message: nodes.Message{Time: by.changed, Severity: nodes.SeverityInformation, EventID: disabledEvent, Text: text}}
+	return message{Message: nodes.Message{Time: by.changedAt(), Severity: nodes.SeverityInformation, EventID: disabledEvent, Text: text}}
 }
 
 // offError says that something cannot be done with a node, because it is disabled;

@@ -71,7 +71,7 @@ func (p *pending) edit(c *change) error {
 			wrong["NodeId"] = fmt.Sprintf("there is a node %q already; choose another id", clip(e.id))
 		}
 		at := place{n.spec.Parent, e.name}
-		if other := n.parent.names[e.name]; names[at] != nil || other != nil && other != n {
+		if other := n.parent.named(e.name); names[at] != nil || other != nil && other != n {
 			wrong["Name"] = "a sibling has this name already; choose another"
 		}
 		if len(wrong) > 0 {
@@ -245,7 +245,7 @@ func (e *edited) as(p *pending) *node {
 	n := *e.node
 	n.spec.ID, n.spec.Name, n.settings, n.controls, n.position = e.id, e.name, e.settings, e.controls, e.position
 	if e.kind == nodes.NodeUpdated {
-		n.changed = p.now
+		n.changed = instant(p.now)
 	}
 	return &n
 }
@@ -280,7 +280,7 @@ func (t *Tree) applyEdits(list []*edited, tell func(*device) *nodes.Change) (end
 			}
 		}
 		if e.kind == nodes.NodeUpdated {
-			n.changed = t.changed
+			n.changed = instant(t.changed)
 		}
 		if n.controls && !e.controls { // it cannot be written well any more, which would take the message away
 			t.forget(n, func(m *message) bool { return m.EventID == controlEvent && m.from == nil })

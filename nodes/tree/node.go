@@ -12,14 +12,14 @@ import (
 // node is a node of the live tree. All of it is guarded by the tree's lock; what
 // last.Fields points to is never changed once it is there.
 type node struct {
-	spec     nodes.Spec // without parameters
+	spec     identity
 	settings []setting
 	typ      *nodes.Type
 	position uint64
-	changed  time.Time
+	changed  int64 // nanoseconds of Unix time; 0: unknown
 	parent   *node
 	children []*node          // by position
-	names    map[string]*node // the children by name; nil: none
+	names    map[string]*node // the children by name, when there are many
 	owner    *device          // of the connecting node at or above; nil: none
 
 	messages []message // at most one per event id
@@ -28,11 +28,45 @@ type node struct {
 	off      bool // disabled, itself or with one above it
 
 	last     nodes.Reading // Node is empty until there is one
-	at       time.Time     // when the device last answered with values
+	at       time.Duration // when the device last answered with values, since the program began
 	watchers []*watcher
 	flight   *flight // somebody is asking the device
 	// following is the node that was reported after this one; it may be gone.
 	following *node
+}
+
+// identity is what a node is called. There are many nodes: what is known otherwise (the
+// type's name) or seldom wanted is not kept.
+type identity struct {
+	ID, Name string
+	Parent   string // id
+}
+
+// manyChildren is from how many children on they are looked up by a map.
+const manyChildren = 64
+
+// began is where the clock of node.at starts; it runs evenly while that of the box is set.
+var began = time.Now()
+
+// instant is a time as node.changed has it.
+func instant(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// changedAt is when a person last changed the node; zero: unknown.
+func (n *node) changedAt() time.Time {
+	if n.changed == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n.changed).UTC()
+}
+
+// identified is what a person configured, without parameters.
+func (n *node) identified() nodes.Spec {
+	return nodes.Spec{ID: n.spec.ID, Name: n.spec.Name, Type: n.typ.Name, Parent: n.spec.Parent}
 }
 
 // message is a message and the device that set it; nil: the hub.
@@ -67,7 +101,7 @@ func (t *Tree) info(n *node, d nodes.Detail) nodes.Info {
 		Controllable: controllable(n),
 		HasCommands:  len(n.typ.Commands) > 0,
 		Sniffable:    n.typ.Caps&nodes.CanSniff != 0,
-		LastChanged:  n.changed,
+		LastChanged:  n.changedAt(),
 	}
 	if n.parent != nil {
 		i.Parent = t.ref(n.parent)
@@ -126,10 +160,28 @@ func (n *node) find(c *node) (int, bool) {
 func (n *node) place(c *node) {
 	i, _ := n.find(c)
 	n.children = slices.Insert(n.children, i, c)
-	if n.names == nil {
-		n.names = make(map[string]*node)
+	switch {
+	case n.names != nil:
+		n.names[c.spec.Name] = c
+	case len(n.children) > manyChildren:
+		n.names = make(map[string]*node, len(n.children))
+		for _, c := range n.children {
+			n.names[c.spec.Name] = c
+		}
 	}
-	n.names[c.spec.Name] = c
+}
+
+// named returns the child of that name; nil: none.
+func (n *node) named(name string) *node {
+	if n.names != nil {
+		return n.names[name]
+	}
+	for _, c := range n.children {
+		if c.spec.Name == name {
+			return c
+		}
+	}
+	return nil
 }
 
 // drop takes a child away.

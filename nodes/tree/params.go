@@ -81,14 +81,14 @@ func (n *node) param(d *nodes.Param) nodes.Value {
 
 // configured is the node as a person configured it, defaults filled in.
 func (n *node) configured() nodes.Spec {
-	s := n.spec
+	s := n.identified()
 	s.Params = n.params()
 	return s
 }
 
 // stored is the node as it is written to disk, without defaults.
 func (n *node) stored() Record {
-	r := Record{Spec: n.spec, Position: n.position, Changed: n.changed}
+	r := Record{Spec: n.identified(), Position: n.position, Changed: n.changedAt()}
 	r.Spec.Params = make(nodes.Params, len(n.settings))
 	for _, s := range n.settings {
 		r.Spec.Params[s.id] = s.value

@@ -83,7 +83,7 @@ func New(cfg Config) (*Tree, error) {
 	t := &Tree{cfg: cfg, types: types, log: cfg.Log.With("source", cfg.Source),
 		changes: make(chan *change), running: make(chan struct{}), stopped: make(chan struct{}),
 		nodes: make(map[string]*node), devices: make(map[string]*device), interest: make(chan struct{}, 1), opening: make(chan struct{}, 1)}
-	t.root = &node{spec: nodes.Spec{ID: nodes.RootID, Name: nodes.RootID, Type: nodes.TypeRoot}, typ: types.byName[nodes.TypeRoot]}
+	t.root = &node{spec: identity{ID: nodes.RootID, Name: nodes.RootID}, typ: types.byName[nodes.TypeRoot]}
 	t.nodes[nodes.RootID] = t.root
 	if err := t.grow(); err != nil {
 		return nil, fmt.Errorf("data source %s: %w", cfg.Source, err)
@@ -127,12 +127,12 @@ func (t *Tree) load() error {
 			t.log.Warn("stored node left out", "node", r.Spec.ID, "type", r.Spec.Type)
 			return
 		}
-		n := &node{spec: r.Spec, settings: pack(typ, r.Spec.Params), typ: typ, position: r.Position, changed: r.Changed}
-		n.spec.Type, n.spec.Params = typ.Name, nil
+		n := &node{spec: identity{r.Spec.ID, r.Spec.Name, r.Spec.Parent}, settings: pack(typ, r.Spec.Params),
+			typ: typ, position: r.Position, changed: instant(r.Changed)}
 		if typ.Controls != nil {
 			clear(params)
 			n.fill(params)
-			s := n.spec
+			s := n.identified()
 			s.Params = params
 			n.controls = len(ownControls(typ, &s)) > 0
 		}
@@ -153,7 +153,7 @@ func (t *Tree) load() error {
 		parent.children = make([]*node, 0, len(list))
 		for _, n := range list {
 			if t.nodes[n.spec.ID] != nil {
-				t.log.Warn("stored node left out", "node", n.spec.ID, "type", n.spec.Type)
+				t.log.Warn("stored node left out", "node", n.spec.ID, "type", n.typ.Name)
 				continue
 			}
 			n.parent, n.spec.Parent = parent, parent.spec.ID

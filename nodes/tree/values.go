@@ -69,7 +69,7 @@ func (t *Tree) store(n *node, r nodes.Reading, at time.Time, notices []notice) [
 	if r.Err != nil && len(r.Fields) == 0 {
 		r.Fields = old.Fields
 	} else {
-		n.at = at
+		n.at = at.Sub(began)
 		for i := range r.Fields {
 			// Once only: a reading may come twice (reported and as an answer), and
 			// by then others see its fields.
@@ -213,7 +213,7 @@ func current(n *node, at time.Time, lost map[string]error) (r nodes.Reading, fre
 func shown(n *node, at time.Time, lost map[string]error) (nodes.Reading, bool) {
 	r := n.last
 	r.Node = n.spec.ID
-	stale := r.MaxAge > 0 && at.Sub(n.at) > r.MaxAge
+	stale := r.MaxAge > 0 && at.Sub(began)-n.at > r.MaxAge
 	switch err := lost[n.spec.ID]; {
 	case err != nil && (stale || r.Err != nil || n.last.Node == ""):
 		r.Err = err

@@ -15,7 +15,7 @@ import (
 const (
 	// leastMemory is the lowest limit, with which a hub of some 15,000 values runs
 	// well, and leastLoading that while it starts, when the collector may work more.
-	leastMemory  = 26 << 20
+	leastMemory  = 22 << 20
 	leastLoading = 20 << 20
 	// room is what the limit leaves above the live heap, beside a part of it.
 	room = 2 << 20

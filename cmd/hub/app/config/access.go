@@ -4,30 +4,38 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fieldhub/hub/cmd/hub/app/strict"
 	"github.com/fieldhub/hub/datasources"
 	"github.com/fieldhub/hub/nodes"
 )
 
-var groupName = regexp.MustCompile(`^[\pL\pN][\pL\pN _.-]{0,99}$`)
+// isGroupName tells whether s is up to 100 letters, digits, spaces, dots, dashes and
+// underscores, and begins with one of the first two.
+func isGroupName(s string) bool {
+	return s != "" && utf8.RuneCountInString(s) <= 100 && !strings.ContainsAny(s[:1], " _.-") &&
+		strings.IndexFunc(s, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !strings.ContainsRune(" _.-", r)
+		}) < 0
+}
 
 // access reads who belongs together, and who may do what.
 func (c *Config) access(groups, rules strict.Value) {
 	members := make(map[string][]string)
 	if groups.Present() {
 		for _, e := range groups.Entries("groups") {
-			if !groupName.MatchString(e.Key) {
+			if !isGroupName(e.Key) {
 				e.Value.Problem("%q is no name for a group; write letters and digits", e.Key)
 				continue
 			}
 			members[e.Key] = []string{}
 			for _, who := range e.Value.List("the members of a group") {
 				s := who.Text("a member")
-				if !isBare(s) && !domain.MatchString(s) {
+				if !isBare(s) && !isDomain(s) {
 					who.Problem("%q is nobody; write name@domain, or \"@domain\" for everybody of a domain", s)
 				}
 				members[e.Key] = append(members[e.Key], s)
@@ -50,7 +58,7 @@ func rule(v strict.Value, groups map[string][]string) datasources.Rule {
 		s := who.Text("who")
 		group, known := groups[s]
 		switch {
-		case isBare(s), domain.MatchString(s):
+		case isBare(s), isDomain(s):
 			r.Who = append(r.Who, s)
 		case known:
 			r.Who = append(r.Who, group...)

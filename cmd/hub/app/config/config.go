@@ -9,9 +9,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/fieldhub/hub/cmd/hub/app/strict"
 	"github.com/fieldhub/hub/datasources"
@@ -117,7 +117,7 @@ func (c *Config) xmpp(v strict.Value) *XMPP {
 	if jid, ok := f["jid"]; ok {
 		x.JID = jid.Text("jid")
 		if x.Component {
-			if !domain.MatchString("@" + x.JID) {
+			if !isDomain("@" + x.JID) {
 				jid.Problem("%q is no component; write its domain, e.g. gateway-7.example.org", x.JID)
 			}
 		} else if !isBare(x.JID) {
@@ -210,10 +210,23 @@ func address(v strict.Value, what string, listen bool) string {
 	return s
 }
 
-var bare = regexp.MustCompile(`^[^@/\s"&'<>:]{1,255}@[^@/\s]{1,255}$`)
-var domain = regexp.MustCompile(`^@[^@/\s]{1,255}$`)
+// isBare tells whether jid is name@domain.
+func isBare(jid string) bool {
+	name, domain, ok := strings.Cut(jid, "@")
+	return ok && isPart(name, `"&'<>:`) && isPart(domain, "")
+}
 
-func isBare(jid string) bool { return bare.MatchString(jid) }
+// isDomain tells whether s is @domain.
+func isDomain(s string) bool {
+	domain, ok := strings.CutPrefix(s, "@")
+	return ok && isPart(domain, "")
+}
+
+// isPart tells whether s may be a part of an address, without the characters in not
+// (RFC 7622, section 3).
+func isPart(s, not string) bool {
+	return s != "" && len(s) <= 1023 && !strings.ContainsAny(s, "@/"+not) && strings.IndexFunc(s, unicode.IsSpace) < 0
+}
 
 func (c *Config) log(v strict.Value) {
 	f := v.Fields("log", "level", "format")
