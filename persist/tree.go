@@ -113,7 +113,8 @@ func (s *TreeStore) commitNodes(source *bolt.Bucket, b tree.Batch) error {
 	return nil
 }
 
-// commitEvents appends events and removes those that are too old or too many.
+// commitEvents removes events that are too old or too many, and appends new ones. What
+// would be removed at once is not written: a tree that is imported is one batch.
 func (s *TreeStore) commitEvents(source *bolt.Bucket, list []nodes.Event) error {
 	if len(list) == 0 {
 		return nil
@@ -122,26 +123,34 @@ func (s *TreeStore) commitEvents(source *bolt.Bucket, list []nodes.Event) error 
 	if err != nil {
 		return err
 	}
-	events.FillPercent = 0.9 // only ever appended to
-	var number uint64
-	for i := range list {
-		if number, err = events.NextSequence(); err != nil {
-			return err
-		}
-		key := binary.BigEndian.AppendUint64(nil, number)
-		if err := events.Put(key, seal(key, appendEvent(nil, &list[i]))); err != nil {
-			return err
-		}
-	}
+	last := events.Sequence() + uint64(len(list))
 	before := list[len(list)-1].Time.Add(-keepEvents)
 	c := events.Cursor()
 	for k, v := c.First(); len(k) == 8; k, v = c.First() {
-		if binary.BigEndian.Uint64(k)+maxEvents > number {
+		if binary.BigEndian.Uint64(k)+maxEvents > last {
 			if e, err := readEvent(k, v); err == nil && !e.Time.Before(before) {
 				break
 			}
 		}
 		if err := c.Delete(); err != nil {
+			return err
+		}
+	}
+	list = list[max(0, len(list)-maxEvents):]
+	for list[0].Time.Before(before) {
+		list = list[1:]
+	}
+	if err := events.SetSequence(last - uint64(len(list))); err != nil {
+		return err
+	}
+	events.FillPercent = 0.9 // only ever appended to
+	for i := range list {
+		number, err := events.NextSequence()
+		if err != nil {
+			return err
+		}
+		key := binary.BigEndian.AppendUint64(nil, number)
+		if err := events.Put(key, seal(key, appendEvent(nil, &list[i]))); err != nil {
 			return err
 		}
 	}

@@ -130,6 +130,7 @@ func (b *broker) configure(c brokerConfig) {
 // put adds or changes nodes.
 func (b *broker) put(list []*nodes.Node) {
 	touched := make(map[*device]bool)
+	setups := make(map[fieldConfig]*fieldSetup)
 	for _, n := range list {
 		switch n.Type {
 		case TypeDevice:
@@ -155,11 +156,11 @@ func (b *broker) put(list []*nodes.Node) {
 			}
 			c := readField(&n.Spec)
 			f := b.fields[n.ID]
-			if f != nil && f.dev == d && f.cfg == c && f.name == n.Name {
+			if f != nil && f.dev == d && f.cfg.fieldConfig == c && f.name == n.Name {
 				continue
 			}
 			if f == nil {
-				f = &field{id: n.ID, writing: make(chan struct{}, 1)}
+				f = &field{id: n.ID}
 				b.fields[n.ID] = f
 			} else if f.dev != d {
 				f.dev.drop(f)
@@ -169,11 +170,13 @@ func (b *broker) put(list []*nodes.Node) {
 				f.dev = d
 				d.fields = append(d.fields, f)
 			}
-			if f.cfg.mapping != c.mapping || f.cfg.path != c.path || f.cfg.topic != c.topic || f.cfg.format != c.format {
+			if f.cfg == nil || f.cfg.mapping != c.mapping || f.cfg.path != c.path || f.cfg.topic != c.topic || f.cfg.format != c.format {
 				f.forget()
 			}
-			f.name, f.cfg = n.Name, c
-			f.mapping = c.mapping.build()
+			if setups[c] == nil {
+				setups[c] = &fieldSetup{c, c.mapping.build()}
+			}
+			f.name, f.cfg = n.Name, setups[c]
 			touched[d] = true
 		}
 	}

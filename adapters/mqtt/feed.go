@@ -31,8 +31,7 @@ type device struct {
 type field struct {
 	id, name string
 	dev      *device
-	cfg      fieldConfig
-	mapping  payload.Mapping
+	cfg      *fieldSetup // shared by all fields that are configured alike
 	gone     bool
 
 	value   nodes.Value // zero: none yet
@@ -45,7 +44,7 @@ type field struct {
 	live    bool // the value came live since the connection was made
 	pending bool // it is to be reported
 
-	writing chan struct{} // taken by the write under way
+	writing chan struct{} // taken by the write under way; made for the first
 	writes  []*write      // that wait for an answer
 	ack     string        // topic of the acknowledgements that is routed
 }

@@ -148,7 +148,7 @@ func (p *place) take(items []payload.Item, kept bool, now time.Time) error {
 	if p.quality >= 0 && items[p.quality].Kind != payload.Absent && !good(f.dev.cfg.good, &items[p.quality]) {
 		qos |= nodes.Erroneous
 	}
-	v, err := f.mapping.Value(it, f.value)
+	v, err := f.cfg.built.Value(it, f.value)
 	if err != nil {
 		f.err = nodes.Errorf(nodes.NotAcceptable, "read", nodes.In(f.id), err.Error())
 		f.pending = true

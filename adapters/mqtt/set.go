@@ -21,6 +21,7 @@ type write struct {
 	f       *field
 	cmd     commandConfig
 	want    nodes.Value
+	turn    chan struct{} // taken while it is under way
 	topic   string
 	data    string
 	id      string // that the acknowledgement has to hold; empty: none
@@ -59,8 +60,8 @@ func (b *broker) set(ctx context.Context, s nodes.Setting) nodes.Outcome {
 		return refused
 	}
 	select { // one write of a field at a time, so that answers are not mixed up
-	case w.f.writing <- struct{}{}:
-		defer func() { <-w.f.writing }()
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
 	case <-ctx.Done():
 		return outcome(nodes.WriteExpired, nodes.Timeout, s.Node, "an earlier write of the same field took too long; nothing was sent")
 	case <-b.over:
@@ -95,7 +96,10 @@ func (b *broker) prepare(s nodes.Setting) (*write, nodes.Outcome) {
 	case !f.cfg.command.writable:
 		return nil, outcome(nodes.WriteRefused, nodes.NotAcceptable, s.Node, "it may not be set: Writable is false")
 	}
-	w := &write{f: f, cmd: f.cfg.command, want: s.Value, topic: absolute(f.cfg.command.topic, f.dev.cfg.topic), answer: make(chan nodes.Outcome, 1)}
+	if f.writing == nil {
+		f.writing = make(chan struct{}, 1)
+	}
+	w := &write{f: f, cmd: f.cfg.command, want: s.Value, turn: f.writing, topic: absolute(f.cfg.command.topic, f.dev.cfg.topic), answer: make(chan nodes.Outcome, 1)}
 	template := w.cmd.template
 	if template == "" {
 		format := f.dev.cfg.format
@@ -107,7 +111,7 @@ func (b *broker) prepare(s nodes.Setting) (*write, nodes.Outcome) {
 			return nil, outcome(nodes.WriteRefused, nodes.NotAcceptable, s.Node, "write as Command what is to be published: it cannot be made of Format and Path")
 		}
 	}
-	text, asJSON, err := f.mapping.Encode(s.Value)
+	text, asJSON, err := f.cfg.built.Encode(s.Value)
 	if err != nil {
 		return nil, outcome(nodes.WriteRefused, nodes.Invalid, s.Node, err.Error())
 	}

@@ -19,6 +19,13 @@ type fieldConfig struct {
 	command  commandConfig
 }
 
+// fieldSetup is a configuration and what is made of it. There are many fields, most of
+// them alike.
+type fieldSetup struct {
+	fieldConfig
+	built payload.Mapping
+}
+
 // mappingConfig is how an item becomes a value, as written. Comparable.
 type mappingConfig struct {
 	typ                    payload.Type

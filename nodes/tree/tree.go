@@ -341,7 +341,7 @@ func (t *Tree) Owner(id string) (string, bool) {
 	return "", false
 }
 
-// Export returns a copy of the root with everything below.
+// Export returns a copy of the root with everything below; its Params are read-only.
 func (t *Tree) Export() *nodes.Node {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

@@ -178,6 +178,13 @@ func (v Value) Problem(format string, args ...any) {
 	}
 }
 
+// Place is the value without what it holds: for problems only. A large document is freed
+// while places in it are kept.
+func (v Value) Place() Value {
+	v.node = nil
+	return v
+}
+
 // Line is the line in which the value begins, from 1.
 func (v Value) Line() int { return v.line }
 

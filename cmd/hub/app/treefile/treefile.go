@@ -136,7 +136,7 @@ func (r *reader) node(v strict.Value, parentID, parentType string) *nodes.Node {
 		v.Problem("id %q is used twice; choose another", id)
 		return nil
 	}
-	r.file.where[id] = v
+	r.file.where[id] = v.Place()
 	t, ok := r.types(n.Type)
 	switch {
 	case n.Type == "":
