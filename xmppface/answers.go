@@ -2,6 +2,8 @@ package xmppface
 
 import (
 	"crypto/sha256"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -84,7 +86,8 @@ func normal(address string) (bare, full string, err error) {
 	return Normalize(address)
 }
 
-// Limits of the answers that are kept.
+// Limits of the answers that are kept. Who has more than his share loses his own
+// oldest when there is no room.
 const (
 	setsKept  = 1024
 	setsBytes = 1 << 20
@@ -99,7 +102,11 @@ type sets struct {
 	byKey map[setKey]*set
 	order []*set // by age
 	bytes int
+	share map[string]int // what is kept for a bare address: setsCost each, and bytes
 }
+
+// setsCost is what an entry counts beside its answer.
+const setsCost = setsBytes / setsKept
 
 type setKey struct {
 	from, id string
@@ -115,7 +122,10 @@ type set struct {
 	err     *ext.StanzaError
 }
 
-func (t *sets) init() { t.byKey = make(map[setKey]*set) }
+func (t *sets) init() {
+	t.byKey = make(map[setKey]*set)
+	t.share = make(map[string]int)
+}
 
 // enter notes a request. A repetition returns first=false; then done tells
 // whether the answer is there already, else it is given when it comes.
@@ -126,11 +136,14 @@ func (t *sets) enter(now time.Time, from, id string, payload *wire.Element) (ent
 	for len(t.order) > 0 {
 		old := t.order[0]
 		expired := !old.done.IsZero() && now.Sub(old.done) > setsTime
-		if !old.dropped && !expired && len(t.order) < setsKept && t.bytes < setsBytes {
-			break
+		if !old.dropped && !expired {
+			if len(t.order) < setsKept && t.bytes < setsBytes {
+				break
+			}
+			old = t.excess()
 		}
-		t.order = t.order[1:]
 		t.drop(old)
+		t.order = slices.DeleteFunc(t.order, func(e *set) bool { return e.dropped })
 	}
 	if e := t.byKey[key]; e != nil && (e.done.IsZero() || now.Sub(e.done) <= setsTime) {
 		if e.done.IsZero() {
@@ -142,7 +155,26 @@ func (t *sets) enter(now time.Time, from, id string, payload *wire.Element) (ent
 	e := &set{key: key}
 	t.byKey[key] = e
 	t.order = append(t.order, e)
+	t.share[key.bare()] += setsCost
 	return e, true, false
+}
+
+// bare is the address of whom an entry counts for.
+func (k setKey) bare() string {
+	bare, _, _ := strings.Cut(k.from, "/")
+	return bare
+}
+
+// excess is the oldest entry of whom most is kept for. It is called with t locked, when
+// there is one.
+func (t *sets) excess() *set {
+	most, out := -1, (*set)(nil)
+	for _, e := range t.order {
+		if n := t.share[e.key.bare()]; !e.dropped && n > most {
+			most, out = n, e
+		}
+	}
+	return out
 }
 
 // settle notes the answer and returns how many repetitions wait for it. An error
@@ -161,6 +193,7 @@ func (t *sets) settle(now time.Time, e *set, payload []byte, err *ext.StanzaErro
 		t.drop(e)
 	default:
 		t.bytes += len(e.payload)
+		t.share[e.key.bare()] += len(e.payload)
 	}
 	return n
 }
@@ -182,8 +215,14 @@ func (t *sets) drop(e *set) {
 		return
 	}
 	e.dropped = true
+	share := setsCost
 	if !e.done.IsZero() {
 		t.bytes -= len(e.payload)
+		share += len(e.payload)
+	}
+	bare := e.key.bare()
+	if t.share[bare] -= share; t.share[bare] <= 0 {
+		delete(t.share, bare)
 	}
 	if t.byKey[e.key] == e {
 		delete(t.byKey, e.key)

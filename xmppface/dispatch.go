@@ -125,7 +125,8 @@ func (s *Session) iq(e *wire.Element) {
 		return
 	}
 	var entry *set
-	if typ == "set" || changes(x, payload) {
+	// Strangers are refused whatever they ask, however often.
+	if (typ == "set" || changes(x, payload)) && s.expected(who.caller) {
 		var first, done bool
 		entry, first, done = s.sets.enter(time.Now(), from, id, payload)
 		switch {

@@ -128,7 +128,9 @@ func (s *Session) presence(e *wire.Element) {
 	full, bare := who.caller.Full, who.caller.JID
 	switch e.Attr("type") {
 	case "":
-		s.roster.arrive(bare, full)
+		if s.expected(who.caller) {
+			s.roster.arrive(bare, full)
+		}
 	case "unavailable", "error":
 		if full != bare {
 			s.roster.depart(bare, full)
@@ -148,6 +150,18 @@ func (s *Session) presence(e *wire.Element) {
 			s.left(full)
 		}
 	}
+}
+
+// expected tells whether the presence of somebody is kept: that of strangers, who may
+// show theirs to anybody, would crowd out that of others.
+func (s *Session) expected(who nodes.Caller) bool {
+	if s.a.Welcome == nil || who.JID == s.bare {
+		return true
+	}
+	s.roster.mu.Lock()
+	_, known := s.roster.contacts[who.JID]
+	s.roster.mu.Unlock()
+	return known || s.a.Welcome(who)
 }
 
 // denied notes that a contact does not show us its presence any more. ejabberd 23.01

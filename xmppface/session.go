@@ -2,6 +2,7 @@ package xmppface
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"io"
 	"log/slog"
@@ -34,6 +35,7 @@ type Session struct {
 	log    *slog.Logger
 	server string // host:port, for messages
 	lost   sync.Once
+	absurd sync.Once
 
 	asks    asks
 	sets    sets
@@ -90,13 +92,6 @@ func dial(ctx context.Context, a Account, r *routes, p *pool, stay *staying) (*S
 
 // newSession makes a session of a negotiated connection.
 func newSession(a Account, c *stream.Conn, b binding, r *routes, p *pool) (*Session, error) {
-	st, err := stream.New(c, stream.Options{Trace: a.Trace})
-	if err != nil {
-		return nil, err
-	}
-	if b.managed {
-		st.Manage(b.id)
-	}
 	bare, _, _ := strings.Cut(b.full, "/")
 	_, domain, ok := strings.Cut(bare, "@")
 	if !ok {
@@ -106,8 +101,16 @@ func newSession(a Account, c *stream.Conn, b binding, r *routes, p *pool) (*Sess
 	if a.Component {
 		from = b.full
 	}
-	s := &Session{a: a, binding: b, bare: bare, domain: domain, from: from, st: st, routes: r, pool: p,
+	s := &Session{a: a, binding: b, bare: bare, domain: domain, from: from, routes: r, pool: p,
 		log: a.Log.With("jid", b.full), server: c.RemoteAddr().String(), gone: make(chan struct{})}
+	st, err := stream.New(c, stream.Options{Trace: a.Trace, Drop: s.refuse})
+	if err != nil {
+		return nil, err
+	}
+	if b.managed {
+		st.Manage(b.id)
+	}
+	s.st = st
 	s.markID = random()
 	mark := wire.AppendOptional([]byte("<iq type='get' id='"+s.markID+"'"), "from", from)
 	mark = wire.AppendAttr(mark, "to", domain)
@@ -227,6 +230,28 @@ func (s *Session) read() error {
 			s.message(e)
 		case "presence":
 			s.presence(e)
+		}
+	}
+}
+
+// refuse answers a stanza that was passed over: anybody can send such a one, so that it
+// must not end the session. Where it is an answer, who waits for it is told.
+func (s *Session) refuse(e *wire.Element, why *stream.Error) {
+	s.absurd.Do(func() {
+		s.log.Warn("a stanza was passed over; more of them are not logged", "from", e.Attr("from"), "why", why.Text)
+	})
+	if e.Name.Local != "iq" {
+		return
+	}
+	failure := &ext.StanzaError{Type: "modify", Condition: "policy-violation", Text: why.Text}
+	switch e.Attr("type") {
+	case "get", "set":
+		s.respond(e, nil, failure)
+	case "result", "error":
+		from, id := xml.Attr{Name: xml.Name{Local: "from"}, Value: e.Attr("from")}, xml.Attr{Name: xml.Name{Local: "id"}, Value: e.Attr("id")}
+		if answer, err := wire.Parse("<iq type='error'>" + string(failure.Append(nil)) + "</iq>"); err == nil {
+			answer.Attrs = append(answer.Attrs, from, id)
+			s.answer(answer)
 		}
 	}
 }

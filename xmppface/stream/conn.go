@@ -12,6 +12,10 @@ import (
 // not be larger either.
 const MaxStanza = 256 << 10
 
+// MaxPassed is how large a stanza may be that is passed over, in bytes: twice what
+// servers let through from each other by default.
+const MaxPassed = 1 << 20
+
 // ErrTooLarge is returned for more than [MaxStanza] bytes.
 var ErrTooLarge = errors.New("stanza larger than 256 KiB")
 
@@ -24,6 +28,7 @@ type Conn struct {
 	buf  []byte
 	r, w int
 	mark int // from here the bytes are kept
+	most int // bytes that a stanza may have
 	left int // bytes that may still come
 	err  error
 }
@@ -31,7 +36,7 @@ type Conn struct {
 // NewConn puts a Conn on a connection. Every byte of the negotiation is kept
 // until [New] takes over, which needs the stream's opening tag.
 func NewConn(c net.Conn) *Conn {
-	return &Conn{Conn: c, buf: make([]byte, 4096), left: MaxStanza}
+	return &Conn{Conn: c, buf: make([]byte, 4096), most: MaxStanza, left: MaxStanza}
 }
 
 // Buffered returns how many bytes were received but not yet read.
@@ -94,7 +99,7 @@ func (c *Conn) fill() error {
 		c.mark = 0
 	}
 	if c.w == len(c.buf) {
-		if c.w > MaxStanza {
+		if c.w > c.most {
 			c.err = ErrTooLarge
 			return c.err
 		}
@@ -118,7 +123,7 @@ func (c *Conn) fill() error {
 // next waits for the first byte of the next stanza, passing over whitespace,
 // forgets the last one and starts counting anew.
 func (c *Conn) next() error {
-	c.left = MaxStanza
+	c.left = c.most
 	c.mark = c.r
 	if len(c.buf) > 64<<10 && c.w-c.r <= 4096 {
 		small := make([]byte, 4096)

@@ -74,7 +74,7 @@ func explain(c *Conn, err error) error {
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.Is(c.err, ErrTooLarge):
+	case errors.Is(err, ErrTooLarge), errors.Is(c.err, ErrTooLarge):
 		return &Error{Condition: "policy-violation", Text: ErrTooLarge.Error()}
 	case errors.Is(err, wire.ErrTooComplex):
 		return &Error{Condition: "policy-violation", Text: err.Error()}

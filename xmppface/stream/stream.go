@@ -23,6 +23,12 @@ type Options struct {
 	// received, until it returns. It is called by several goroutines and must not
 	// call the stream. May be nil.
 	Trace func(sent bool, stanza []byte)
+	// Drop is called by Read with the opening tag of a stanza that is well-formed but
+	// larger than [MaxStanza], or nested too deeply, or has too many elements or
+	// attributes; it is passed over. A client wants this: what its server passes on
+	// comes from anybody. Nil: such a stanza ends the stream, as everything beyond
+	// [MaxPassed] does.
+	Drop func(e *wire.Element, why *Error)
 }
 
 // Stream is a negotiated XMPP stream. One goroutine reads, one is in Run; sending
@@ -74,6 +80,9 @@ func (s *Stream) attach(c *Conn) error {
 	// The one of the negotiation takes any element of the streams' namespace, at
 	// any depth, for the end of the stream.
 	c.rewind(c.opening())
+	if s.o.Drop != nil {
+		c.most = MaxPassed
+	}
 	d := xml.NewDecoder(c)
 	t, err := d.Token()
 	start, ok := t.(xml.StartElement)
@@ -95,6 +104,10 @@ func (s *Stream) attach(c *Conn) error {
 func (s *Stream) Read() (*wire.Element, error) {
 	for {
 		e, err := s.next()
+		if err == errPassed {
+			s.heard.Add(1)
+			continue
+		}
 		if err == nil && s.m != nil && e.Name.Space == NSManagement {
 			if err = s.manage(e); err == nil {
 				s.heard.Add(1)
@@ -112,14 +125,19 @@ func (s *Stream) Read() (*wire.Element, error) {
 			return nil, err
 		}
 		s.heard.Add(1)
-		switch e.Name.Local {
-		case "iq", "message", "presence":
-			s.received.Add(1)
-		}
+		s.count(e.Name.Local)
 		if s.o.Trace != nil {
 			s.o.Trace(false, s.c.raw())
 		}
 		return e, nil
+	}
+}
+
+// count counts a stanza, for stream management.
+func (s *Stream) count(name string) {
+	switch name {
+	case "iq", "message", "presence":
+		s.received.Add(1)
 	}
 }
 
@@ -134,18 +152,21 @@ func (s *Stream) next() (*wire.Element, error) {
 	if err := s.c.next(); err != nil {
 		return nil, explain(s.c, err)
 	}
-	r := tokens{s.d}
+	r := &tokens{d: s.d}
 	t, err := r.Token()
 	if err != nil {
-		return nil, explain(s.c, err)
+		return nil, s.pass(r, err)
 	}
 	switch t := t.(type) {
 	case xml.EndElement: // the decoder checked that it is the stream's
 		return nil, io.EOF
 	case xml.StartElement:
 		e, err := wire.ReadElement(r, t)
+		if err == nil && len(s.c.raw()) > MaxStanza {
+			err = ErrTooLarge
+		}
 		if err != nil {
-			return nil, explain(s.c, err)
+			return nil, s.pass(r, err)
 		}
 		if e.Name.Space == NS {
 			if e.Name.Local == "error" {
@@ -158,21 +179,50 @@ func (s *Stream) next() (*wire.Element, error) {
 	return nil, &Error{Condition: "not-well-formed", Text: "text between stanzas"}
 }
 
+// errPassed is returned for a stanza that was passed over.
+var errPassed = errors.New("a stanza was passed over")
+
+// pass goes on to the end of a stanza that is too large or too complex, and tells of
+// it. It returns errPassed, or why the stream must end.
+func (s *Stream) pass(r *tokens, err error) error {
+	why, ok := explain(s.c, err).(*Error)
+	if s.o.Drop == nil || s.c.err != nil || !ok || why.Condition != "policy-violation" {
+		return explain(s.c, err)
+	}
+	for r.depth > 0 {
+		if _, err := r.Token(); err != nil && !errors.Is(err, errAttrs) {
+			return explain(s.c, err)
+		}
+	}
+	s.count(r.start.Name.Local)
+	s.o.Drop(&wire.Element{Name: r.start.Name, Attrs: r.start.Attr[:min(len(r.start.Attr), maxAttrs)]}, why)
+	return errPassed
+}
+
 // maxAttrs is how many attributes an element may have.
 const maxAttrs = 64
 
-// tokens refuses what XMPP forbids and encoding/xml lets pass.
-type tokens struct{ d *xml.Decoder }
+var errAttrs = &Error{Condition: "policy-violation", Text: "element with too many attributes"}
 
-func (r tokens) Token() (xml.Token, error) {
+// tokens refuses what XMPP forbids and encoding/xml lets pass.
+type tokens struct {
+	d     *xml.Decoder
+	depth int              // open elements
+	start xml.StartElement // the outermost
+}
+
+func (r *tokens) Token() (xml.Token, error) {
 	t, err := r.d.Token()
 	if err != nil {
 		return nil, err
 	}
 	switch t := t.(type) {
 	case xml.StartElement:
+		if r.depth++; r.depth == 1 {
+			r.start = t
+		}
 		if len(t.Attr) > maxAttrs {
-			return nil, &Error{Condition: "policy-violation", Text: "element with too many attributes"}
+			return nil, errAttrs
 		}
 		for i := range t.Attr {
 			for j := range i {
@@ -181,6 +231,8 @@ func (r tokens) Token() (xml.Token, error) {
 				}
 			}
 		}
+	case xml.EndElement:
+		r.depth--
 	case xml.Comment, xml.Directive, xml.ProcInst:
 		return nil, &Error{Condition: "restricted-xml", Text: "comments, directives and processing instructions are not allowed"}
 	}

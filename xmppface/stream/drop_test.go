@@ -1,0 +1,64 @@
+package stream
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/fieldhub/hub/xmppface/wire"
+)
+
+// TestDrop: with Drop, a stanza that is too large or too complex is passed over, and
+// what comes after it is read.
+func TestDrop(t *testing.T) {
+	attrs := ""
+	for i := range 100 {
+		attrs += " a" + strings.Repeat("b", i) + "='x'"
+	}
+	for _, tt := range []struct{ name, in, want string }{
+		{"nested", "<iq id='1'>" + strings.Repeat("<a>", 1000) + strings.Repeat("</a>", 1000) + "</iq>", "stanza too deeply nested or with too many elements"},
+		{"elements", "<iq id='1'>" + strings.Repeat("<a/>", wire.MaxElements) + "</iq>", "stanza too deeply nested or with too many elements"},
+		{"attributes", "<iq id='1'" + attrs + "><a/></iq>", "element with too many attributes"},
+		{"attributes inside", "<iq id='1'><a><b" + attrs + "><c/></b></a><d" + attrs + "/></iq>", "element with too many attributes"},
+		{"large", "<iq id='1'>" + strings.Repeat("x", MaxStanza) + "</iq>", "stanza larger than 256 KiB"},
+		{"attribute twice in what is passed over", "<iq id='1'><b" + attrs + "/><c d='' d=''/></iq>", "stream ended: not-well-formed"},
+		{"a comment in what is passed over", "<iq id='1'><b" + attrs + "/><!-- x --></iq>", "stream ended: restricted-xml"},
+		{"ended inside", "<iq id='1'><b" + attrs + ">", "stream ended: not-well-formed"},
+		{"beyond all", "<iq id='1'>" + strings.Repeat("x", MaxPassed), "stream ended: stanza larger than 256 KiB"},
+		{"beyond all, in depth", "<iq id='1'>" + strings.Repeat("<a>", MaxPassed/3), "stream ended: stanza larger than 256 KiB"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := ""
+			s, peer := open(t, header, Options{Drop: func(e *wire.Element, why *Error) {
+				got += why.Text
+				if e.Name.Local != "iq" || e.Attr("id") != "1" || len(e.Children) > 0 {
+					t.Errorf("passed over: %.200s", e.Append(nil, ""))
+				}
+			}})
+			run(t, s)
+			written := make(chan struct{})
+			go func() {
+				defer close(written)
+				io.WriteString(peer, tt.in+"<message id='2'/></stream:stream>")
+				peer.(*net.TCPConn).CloseWrite()
+			}()
+			e, err := s.Read()
+			if err != nil {
+				got = "stream ended: " + err.Error()
+			} else {
+				if e.Attr("id") != "2" {
+					t.Errorf("then came %.200s", e.Append(nil, ""))
+				}
+				if _, err := s.Read(); err != io.EOF {
+					t.Errorf("in the end: %v", err)
+				}
+			}
+			if want, ended := strings.CutPrefix(tt.want, "stream ended: "); got != tt.want && !(ended && err != nil && strings.Contains(got, want)) {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			peer.Close()
+			<-written
+		})
+	}
+}
