@@ -22,10 +22,15 @@ const nsSASL = "urn:ietf:params:xml:ns:xmpp-sasl"
 // mechanisms are the ways to log in, best first. None of them sends the password.
 var mechanisms = []sasl.Mechanism{sasl.ScramSha256, sasl.ScramSha1}
 
-// maxIterations bounds the work that a server can ask of us.
-const maxIterations = 1_000_000
+// maxIterations bounds the work that a server can ask of us. With fewer than
+// minIterations (RFC 7677, 4) our proof would tell too much of the password to a
+// server that is a false one.
+const (
+	minIterations = 4096
+	maxIterations = 1_000_000
+)
 
-var iterations = regexp.MustCompile(`(?:^|,)i=(\d+)`)
+var iterations = regexp.MustCompile(`(?:^|,)i=([^,]*)`)
 
 // login is the stream feature SASL (RFC 6120, 6) with SCRAM, client side. The
 // library's own does not tell a wrong password from other failures.
@@ -94,9 +99,9 @@ func authenticate(s *xmpp.Session, m sasl.Mechanism, user, password string) erro
 			if !more {
 				return errors.New("login: the server asks for more than the mechanism has")
 			}
-			if i := iterations.FindSubmatch(challenge); i != nil {
-				if n, err := strconv.Atoi(string(i[1])); err != nil || n > maxIterations {
-					return fmt.Errorf("login: the server asks for %s rounds of hashing, more than %d", i[1], maxIterations)
+			if tail == "</auth>" { // the first one
+				if err := checkIterations(challenge); err != nil {
+					return err
 				}
 			}
 			if more, response, err = client.Step(challenge); err != nil {
@@ -120,6 +125,24 @@ func authenticate(s *xmpp.Session, m sasl.Mechanism, user, password string) erro
 			return fmt.Errorf("login: unexpected <%s/>", e.Name.Local)
 		}
 	}
+}
+
+// checkIterations refuses a challenge with too many or too few rounds.
+func checkIterations(challenge []byte) error {
+	all := iterations.FindAllSubmatch(challenge, -1)
+	if len(all) != 1 {
+		return errors.New("login: the server does not say once how many rounds of hashing it wants")
+	}
+	n, err := strconv.ParseUint(string(all[0][1]), 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange), err == nil && n > maxIterations:
+		return fmt.Errorf("login: the server asks for %s rounds of hashing, more than %d", all[0][1], maxIterations)
+	case err != nil:
+		return fmt.Errorf("login: the server asks for %q rounds of hashing", all[0][1])
+	case n < minIterations:
+		return fmt.Errorf("login: the server asks for %d rounds of hashing, fewer than %d: let it store the password anew, with more", n, minIterations)
+	}
+	return nil
 }
 
 // refused explains a failed login.
