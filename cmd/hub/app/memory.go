@@ -25,10 +25,10 @@ const (
 	loading = 2 * time.Second
 	// often is how many collections a second are too many: then the limit is too close to
 	// what is in use for what comes in, and is raised until it is not, by step for each time
-	// often, up to half of the live heap and mostExtra. A hub on which little happens stays small.
+	// often, up to a third of the live heap and mostExtra. A hub on which little happens stays small.
 	often     = 4
 	step      = 2 << 20
-	mostExtra = 8 << 20
+	mostExtra = 4 << 20
 	// busyPercent takes the place of gcPercent then: it is the limit that counts.
 	busyPercent = 200
 )
@@ -101,7 +101,7 @@ func memoryLimit(live, least int64) int64 {
 func extraMemory(extra, live int64, collections uint64) int64 {
 	switch {
 	case collections > often:
-		return min(extra+step*int64(collections)/often, live/2+mostExtra)
+		return min(extra+step*int64(collections)/often, live/3+mostExtra)
 	case collections <= often/4:
 		return max(extra-step/8, 0)
 	}

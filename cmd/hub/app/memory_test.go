@@ -28,7 +28,7 @@ func TestExtraMemory(t *testing.T) {
 		collections uint64
 		want        int64
 	}{
-		{0, 10 * mib, 2, 0}, {0, 10 * mib, 20, 10 * mib}, {12 * mib, 10 * mib, 20, 13 * mib}, {13 * mib, 10 * mib, 20, 13 * mib},
+		{0, 10 * mib, 2, 0}, {0, 12 * mib, 12, 6 * mib}, {6 * mib, 12 * mib, 20, 8 * mib}, {8 * mib, 12 * mib, 20, 8 * mib},
 		{4 * mib, 10 * mib, 4, 4 * mib}, {4 * mib, 10 * mib, 0, 15 * mib / 4}, {mib / 8, 10 * mib, 0, 0},
 	} {
 		if got := extraMemory(tt.extra, tt.live, tt.collections); got != tt.want {
