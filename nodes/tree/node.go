@@ -2,7 +2,6 @@ package tree
 
 import (
 	"cmp"
-	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
@@ -213,10 +212,8 @@ func (n *node) each(f func(*node)) {
 
 // export copies the node and what is below it, leaving out descendants for which
 // cut is true, with all below those. Nodes with the same settings share their parameters,
-// which nobody may change: there are thousands of alike ones.
-func (n *node) export(cut func(*node) bool) *nodes.Node {
-	return n.copied(cut, &sharing{seed: maphash.MakeSeed(), known: make(map[uint64][]*shared)})
-}
+// which nobody may change.
+func (n *node) export(cut func(*node) bool) *nodes.Node { return n.copied(cut, newSharing()) }
 
 func (n *node) copied(cut func(*node) bool, s *sharing) *nodes.Node {
 	out := &nodes.Node{Spec: n.identified()}
@@ -227,31 +224,4 @@ func (n *node) copied(cut func(*node) bool, s *sharing) *nodes.Node {
 		}
 	}
 	return out
-}
-
-// sharing finds parameters of nodes of the same type with the same settings.
-type sharing struct {
-	seed  maphash.Seed
-	known map[uint64][]*shared // by hash of the settings
-}
-
-type shared struct {
-	typ      *nodes.Type
-	settings []setting
-	params   nodes.Params
-}
-
-func (s *sharing) params(n *node) nodes.Params {
-	hash := maphash.Comparable(s.seed, n.typ)
-	for i := range n.settings {
-		hash = hash*31 + maphash.Comparable(s.seed, n.settings[i])
-	}
-	for _, k := range s.known[hash] {
-		if k.typ == n.typ && slices.Equal(k.settings, n.settings) {
-			return k.params
-		}
-	}
-	k := &shared{n.typ, n.settings, n.params()}
-	s.known[hash] = append(s.known[hash], k)
-	return k.params
 }

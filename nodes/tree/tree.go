@@ -120,6 +120,7 @@ func (t *Tree) load() error {
 	below := make(map[string][]*node) // by id of the parent
 	records, linked := 0, 0
 	params := make(nodes.Params) // of one node after the other
+	alike := newSharing()
 	err := t.cfg.Store.Load(func(r Record) {
 		records++
 		typ := t.types.byName[r.Spec.Type]
@@ -127,7 +128,7 @@ func (t *Tree) load() error {
 			t.log.Warn("stored node left out", "node", r.Spec.ID, "type", r.Spec.Type)
 			return
 		}
-		n := &node{spec: identity{r.Spec.ID, r.Spec.Name, r.Spec.Parent}, settings: pack(typ, r.Spec.Params),
+		n := &node{spec: identity{r.Spec.ID, r.Spec.Name, r.Spec.Parent}, settings: alike.settings(typ, pack(typ, r.Spec.Params)),
 			typ: typ, position: r.Position, changed: instant(r.Changed)}
 		if typ.Controls != nil {
 			clear(params)

@@ -23,12 +23,14 @@ const (
 	returnPause = 100 * time.Millisecond
 	// loading is how long the busy part of a start takes.
 	loading = 2 * time.Second
-	// often is how many collections a second are too many: then the limit is too close to
-	// what is in use for what comes in, and is raised until it is not, by step for each time
-	// often, up to a third of the live heap and mostExtra. A hub on which little happens stays small.
-	often     = 4
-	step      = 2 << 20
-	mostExtra = 4 << 20
+	// The collector may take dear of a hub's processor time; above that the limit is too
+	// close to what is in use, and is raised by step until it is not, up to a part of the
+	// live heap and mostExtra. Below cheap it comes down again.
+	dear, cheap = 0.08, 0.03
+	step        = 1 << 20
+	mostExtra   = 2 << 20
+	// weighing is over which time that is looked at.
+	weighing = 4 * time.Second
 	// busyPercent takes the place of gcPercent then: it is the limit that counts.
 	busyPercent = 200
 )
@@ -41,34 +43,36 @@ func limitMemory(ctx context.Context) error {
 		return nil
 	}
 	defer debug.SetMemoryLimit(math.MaxInt64)
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/cycles/total:gc-cycles"}}
+	seen := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/user:cpu-seconds"}}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	least := int64(leastLoading)
 	var extra int64
-	var cycles uint64
 	percent := gcPercent
 	defer func() { setPercent(&percent, gcPercent) }()
-	var returned time.Time
+	var returned, weighed time.Time
+	var collecting, working float64 // seconds until then
 	for began := time.Now(); ; {
-		if least == leastLoading && time.Since(returned) > returnPause {
-			returned = time.Now()
+		now := time.Now()
+		if least == leastLoading && now.Sub(returned) > returnPause {
+			returned = now
 			returnProgram()
 		}
-		metrics.Read(live)
-		inUse := int64(live[0].Value.Uint64())
-		n := live[1].Value.Uint64()
-		if least == leastMemory {
-			extra = extraMemory(extra, inUse, n-cycles)
+		metrics.Read(seen)
+		inUse := int64(seen[0].Value.Uint64())
+		if gc, user := seen[1].Value.Float64(), seen[2].Value.Float64(); now.Sub(weighed) >= weighing {
+			if least == leastMemory {
+				extra = extraMemory(extra, inUse, gc-collecting, user-working)
+			}
+			weighed, collecting, working = now, gc, user
 		}
-		cycles = n
 		debug.SetMemoryLimit(memoryLimit(inUse, least) + extra)
 		if extra > 0 {
 			setPercent(&percent, busyPercent)
 		} else {
 			setPercent(&percent, gcPercent)
 		}
-		if least == leastLoading && time.Since(began) > loading {
+		if least == leastLoading && now.Sub(began) > loading {
 			least = leastMemory
 			tick.Reset(time.Second)
 		}
@@ -97,13 +101,15 @@ func memoryLimit(live, least int64) int64 {
 	return max(least, live+part+room)
 }
 
-// extraMemory is what is added to the limit after a second with so many collections.
-func extraMemory(extra, live int64, collections uint64) int64 {
-	switch {
-	case collections > often:
-		return min(extra+step*int64(collections)/often, live/3+mostExtra)
-	case collections <= often/4:
-		return max(extra-step/8, 0)
+// extraMemory is what is added to the limit, after the collector took so many seconds of
+// processor time and the hub itself others. Both are counted at the end of a collection:
+// without one they stand.
+func extraMemory(extra, live int64, collecting, working float64) int64 {
+	switch share := collecting / (collecting + working); {
+	case share > dear:
+		return min(extra+step, live/4+mostExtra)
+	case collecting == 0 || share < cheap:
+		return max(extra-step/4, 0)
 	}
 	return extra
 }

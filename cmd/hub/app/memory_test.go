@@ -24,15 +24,15 @@ func TestMemoryLimit(t *testing.T) {
 func TestExtraMemory(t *testing.T) {
 	const mib = 1 << 20
 	for _, tt := range []struct {
-		extra, live int64
-		collections uint64
-		want        int64
+		extra, live         int64
+		collecting, working float64
+		want                int64
 	}{
-		{0, 10 * mib, 2, 0}, {0, 12 * mib, 12, 6 * mib}, {6 * mib, 12 * mib, 20, 8 * mib}, {8 * mib, 12 * mib, 20, 8 * mib},
-		{4 * mib, 10 * mib, 4, 4 * mib}, {4 * mib, 10 * mib, 0, 15 * mib / 4}, {mib / 8, 10 * mib, 0, 0},
+		{0, 12 * mib, 0, 0, 0}, {0, 12 * mib, 0.001, 1, 0}, {0, 12 * mib, 0.5, 1, mib}, {4 * mib, 12 * mib, 0.5, 1, 5 * mib}, {5 * mib, 12 * mib, 0.5, 1, 5 * mib},
+		{2 * mib, 12 * mib, 0.05, 1, 2 * mib}, {2 * mib, 12 * mib, 0, 0, 7 * mib / 4}, {mib / 8, 12 * mib, 0.001, 1, 0},
 	} {
-		if got := extraMemory(tt.extra, tt.live, tt.collections); got != tt.want {
-			t.Errorf("%d MiB, %d MiB live, %d collections: got %d, want %d", tt.extra/mib, tt.live/mib, tt.collections, got, tt.want)
+		if got := extraMemory(tt.extra, tt.live, tt.collecting, tt.working); got != tt.want {
+			t.Errorf("%d MiB, %d MiB live, %v s of %v s: got %d, want %d", tt.extra/mib, tt.live/mib, tt.collecting, tt.working, got, tt.want)
 		}
 	}
 }
