@@ -74,6 +74,7 @@ func Ejabberd(t testing.TB) *EjabberdServer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.more = []string{e.direct, e.component, e.api}
 	config := e.process.write(t, "ejabberd.yml", []byte(b.String()))
 	e.log = filepath.Join(e.dir, "ejabberd.log")
 	e.command = func() *exec.Cmd {

@@ -15,6 +15,7 @@ import (
 // process is a server that a test starts, stops and starts again.
 type process struct {
 	dir, addr, log string
+	more           []string // other addresses on which it listens
 	command        func() *exec.Cmd
 
 	mu  sync.Mutex
@@ -42,15 +43,24 @@ func (p *process) Start(t testing.TB) {
 	p.mu.Lock()
 	p.cmd = cmd
 	p.mu.Unlock()
+	for _, addr := range append([]string{p.addr}, p.more...) {
+		if !listens(addr) {
+			t.Fatalf("%s does not listen on %s; its log:\n%s", cmd.Path, addr, p.Log())
+		}
+	}
+}
+
+// listens waits until somebody listens on an address, for half a minute.
+func listens(addr string) bool {
 	for range 1200 {
-		c, err := net.DialTimeout("tcp", p.addr, time.Second)
+		c, err := net.DialTimeout("tcp", addr, time.Second)
 		if err == nil {
 			c.Close()
-			return
+			return true
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
-	t.Fatalf("%s does not listen on %s; its log:\n%s", cmd.Path, p.addr, p.Log())
+	return false
 }
 
 // Log returns what the server has logged.

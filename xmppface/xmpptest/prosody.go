@@ -113,6 +113,7 @@ func Prosody(t testing.TB, o Options) *ProsodyServer {
 	_, port, _ := net.SplitHostPort(p.addr)
 	_, direct, _ := net.SplitHostPort(p.direct)
 	p.component = FreeAddr(t)
+	p.more = []string{p.direct, p.component}
 	_, component, _ := net.SplitHostPort(p.component)
 	var b strings.Builder
 	err := configuration.Execute(&b, struct {
