@@ -12,10 +12,6 @@ import (
 // not be larger either.
 const MaxStanza = 256 << 10
 
-// MaxPassed is how large a stanza may be that is passed over, in bytes: twice what
-// servers let through from each other by default.
-const MaxPassed = 1 << 20
-
 // ErrTooLarge is returned for more than [MaxStanza] bytes.
 var ErrTooLarge = errors.New("stanza larger than 256 KiB")
 
@@ -28,7 +24,6 @@ type Conn struct {
 	buf  []byte
 	r, w int
 	mark int // from here the bytes are kept
-	most int // bytes that a stanza may have
 	left int // bytes that may still come
 	err  error
 }
@@ -36,7 +31,7 @@ type Conn struct {
 // NewConn puts a Conn on a connection. Every byte of the negotiation is kept
 // until [New] takes over, which needs the stream's opening tag.
 func NewConn(c net.Conn) *Conn {
-	return &Conn{Conn: c, buf: make([]byte, 4096), most: MaxStanza, left: MaxStanza}
+	return &Conn{Conn: c, buf: make([]byte, 4096), left: MaxStanza}
 }
 
 // Buffered returns how many bytes were received but not yet read.
@@ -99,7 +94,7 @@ func (c *Conn) fill() error {
 		c.mark = 0
 	}
 	if c.w == len(c.buf) {
-		if c.w > c.most {
+		if c.w > MaxStanza {
 			c.err = ErrTooLarge
 			return c.err
 		}
@@ -123,7 +118,7 @@ func (c *Conn) fill() error {
 // next waits for the first byte of the next stanza, passing over whitespace,
 // forgets the last one and starts counting anew.
 func (c *Conn) next() error {
-	c.left = c.most
+	c.left = MaxStanza
 	c.mark = c.r
 	if len(c.buf) > 64<<10 && c.w-c.r <= 4096 {
 		small := make([]byte, 4096)
@@ -145,6 +140,74 @@ func (c *Conn) next() error {
 			return nil
 		}
 	}
+}
+
+// skip reads on to the end of the element that next has found, from its beginning,
+// and keeps nothing of it. What is no element in plain tags is an error.
+func (c *Conn) skip() error {
+	if c.err == ErrTooLarge {
+		c.err = nil
+	}
+	c.r = c.mark
+	var t tags
+	for {
+		for c.r < c.w {
+			b := c.buf[c.r]
+			c.r++
+			if end, err := t.take(b); end || err != nil {
+				return err
+			}
+		}
+		c.mark = c.r
+		if err := c.fill(); err != nil {
+			return err
+		}
+	}
+}
+
+// tags follows the tags of an element, byte by byte.
+type tags struct {
+	depth int
+	in    byte // 0 text, '<' at the beginning of a tag, '>' in one, '/' in one that ends, or the quote of an attribute
+	last  byte
+}
+
+// take takes the next byte; end is true after the last one.
+func (t *tags) take(b byte) (end bool, err error) {
+	switch t.in {
+	case 0:
+		if b == '<' {
+			t.in = '<'
+		}
+	case '<':
+		switch b {
+		case '!', '?':
+			return false, &Error{Condition: "restricted-xml", Text: "a comment, directive or processing instruction in a stanza that is too large or too complex"}
+		case '/':
+			t.in = '/'
+		default:
+			t.in = '>'
+		}
+	case '/':
+		if b == '>' {
+			t.depth--
+			t.in = 0
+		}
+	case '>':
+		switch b {
+		case '"', '\'':
+			t.in = b
+		case '>':
+			if t.last != '/' {
+				t.depth++
+			}
+			t.in = 0
+		}
+	case b:
+		t.in = '>'
+	}
+	t.last = b
+	return b == '>' && t.in == 0 && t.depth <= 0, nil
 }
 
 // raw returns the bytes read since next.

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -25,9 +26,10 @@ type Options struct {
 	Trace func(sent bool, stanza []byte)
 	// Drop is called by Read with the opening tag of a stanza that is well-formed but
 	// larger than [MaxStanza], or nested too deeply, or has too many elements or
-	// attributes; it is passed over. A client wants this: what its server passes on
-	// comes from anybody. Nil: such a stanza ends the stream, as everything beyond
-	// [MaxPassed] does.
+	// attributes; it is passed over, and nothing of it is kept. The element has no name
+	// when not even the tag was read. A client wants this: what its server passes on
+	// comes from anybody, and servers write some characters as six. Nil: such a stanza
+	// ends the stream.
 	Drop func(e *wire.Element, why *Error)
 }
 
@@ -37,6 +39,8 @@ type Stream struct {
 	c *Conn
 	o Options
 	d *xml.Decoder
+
+	opening []byte // the other side's opening tag
 
 	wake     chan struct{} // 1: something to write
 	dead     chan struct{} // closed: the connection is gone
@@ -79,21 +83,28 @@ func (s *Stream) attach(c *Conn) error {
 	// The decoder is a new one, which must know the prefixes of the opening tag.
 	// The one of the negotiation takes any element of the streams' namespace, at
 	// any depth, for the end of the stream.
-	c.rewind(c.opening())
-	if s.o.Drop != nil {
-		c.most = MaxPassed
+	opening := c.opening()
+	d, err := restart(c, opening)
+	if err != nil {
+		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.c, s.d, s.opening, s.readDone, s.down = c, d, opening, false, false
+	s.dead, s.readEnd = make(chan struct{}), make(chan struct{})
+	return nil
+}
+
+// restart makes a decoder for what comes within a stream.
+func restart(c *Conn, opening []byte) (*xml.Decoder, error) {
+	c.rewind(opening)
 	d := xml.NewDecoder(c)
 	t, err := d.Token()
 	start, ok := t.(xml.StartElement)
 	if err != nil || !ok || start.Name.Space != NS {
-		return errors.New("the other side's opening tag of the stream was not found")
+		return nil, errors.New("the other side's opening tag of the stream was not found")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.c, s.d, s.readDone, s.down = c, d, false, false
-	s.dead, s.readEnd = make(chan struct{}), make(chan struct{})
-	return nil
+	return d, nil
 }
 
 // Read waits for the next stanza, or another whole element at the level of
@@ -162,9 +173,6 @@ func (s *Stream) next() (*wire.Element, error) {
 		return nil, io.EOF
 	case xml.StartElement:
 		e, err := wire.ReadElement(r, t)
-		if err == nil && len(s.c.raw()) > MaxStanza {
-			err = ErrTooLarge
-		}
 		if err != nil {
 			return nil, s.pass(r, err)
 		}
@@ -186,15 +194,20 @@ var errPassed = errors.New("a stanza was passed over")
 // it. It returns errPassed, or why the stream must end.
 func (s *Stream) pass(r *tokens, err error) error {
 	why, ok := explain(s.c, err).(*Error)
-	if s.o.Drop == nil || s.c.err != nil || !ok || why.Condition != "policy-violation" {
+	if s.o.Drop == nil || s.c.err != nil && s.c.err != ErrTooLarge || !ok || why.Condition != "policy-violation" {
 		return explain(s.c, err)
 	}
-	for r.depth > 0 {
-		if _, err := r.Token(); err != nil && !errors.Is(err, errAttrs) {
-			return explain(s.c, err)
+	for _, name := range []string{"iq", "message", "presence"} {
+		if bytes.HasPrefix(s.c.raw(), []byte("<"+name)) {
+			s.count(name)
 		}
 	}
-	s.count(r.start.Name.Local)
+	if err := s.c.skip(); err != nil {
+		return explain(s.c, err)
+	}
+	if s.d, err = restart(s.c, s.opening); err != nil {
+		return err
+	}
 	s.o.Drop(&wire.Element{Name: r.start.Name, Attrs: r.start.Attr[:min(len(r.start.Attr), maxAttrs)]}, why)
 	return errPassed
 }
@@ -207,8 +220,8 @@ var errAttrs = &Error{Condition: "policy-violation", Text: "element with too man
 // tokens refuses what XMPP forbids and encoding/xml lets pass.
 type tokens struct {
 	d     *xml.Decoder
-	depth int              // open elements
-	start xml.StartElement // the outermost
+	begun bool
+	start xml.StartElement // the first
 }
 
 func (r *tokens) Token() (xml.Token, error) {
@@ -218,8 +231,8 @@ func (r *tokens) Token() (xml.Token, error) {
 	}
 	switch t := t.(type) {
 	case xml.StartElement:
-		if r.depth++; r.depth == 1 {
-			r.start = t
+		if !r.begun {
+			r.begun, r.start = true, t
 		}
 		if len(t.Attr) > maxAttrs {
 			return nil, errAttrs
@@ -231,8 +244,6 @@ func (r *tokens) Token() (xml.Token, error) {
 				}
 			}
 		}
-	case xml.EndElement:
-		r.depth--
 	case xml.Comment, xml.Directive, xml.ProcInst:
 		return nil, &Error{Condition: "restricted-xml", Text: "comments, directives and processing instructions are not allowed"}
 	}
