@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"encoding/xml"
 	"io"
 	"net"
 	"strings"
@@ -62,4 +63,53 @@ func TestDrop(t *testing.T) {
 			<-written
 		})
 	}
+}
+
+// FuzzSkip: what the XML decoder takes for one whole element ends where skip ends.
+func FuzzSkip(f *testing.F) {
+	for _, s := range []string{"<a/>", "<a></a>", "<a b='>' c=\"/>\"><b/>x>y</a>z", "<a><b><c d='/'/></b ></a>", "<a b='x'/ >", "<a><!-- x --></a>", "<a><![CDATA[</a>]]></a>", "<iq"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d := xml.NewDecoder(strings.NewReader(s))
+		if first, err := d.Token(); err != nil || first == nil {
+			return
+		} else if _, ok := first.(xml.StartElement); !ok || s[0] != '<' {
+			return
+		}
+		plain := true
+		for depth := 1; depth > 0; {
+			tok, err := (&tokens{d: d}).Token()
+			if err != nil {
+				return
+			}
+			switch tok.(type) {
+			case xml.StartElement:
+				depth++
+			case xml.EndElement:
+				depth--
+			}
+		}
+		want := int(d.InputOffset())
+		if strings.Contains(s[:want], "<!") {
+			plain = false // CDATA
+		}
+		var tg tags
+		for i := range len(s) {
+			end, err := tg.take(s[i])
+			if err != nil {
+				if plain {
+					t.Fatalf("%q: %v", s, err)
+				}
+				return
+			}
+			if end {
+				if i+1 != want {
+					t.Fatalf("%q ends at %d, want %d", s, i+1, want)
+				}
+				return
+			}
+		}
+		t.Fatalf("%q does not end", s)
+	})
 }
