@@ -346,7 +346,7 @@ func TestAllRoles(t *testing.T) {
 				for _, o := range allOperations {
 					about := strings.Contains(o.attrs+o.children, "{n}")
 					both := strings.Contains(o.children, "{m}")
-					if where[0] == "out/M" && !about || where == [2]string{"in/M", "out/N"} && !both {
+					if scope.on == nil && where != [2]string{"in/M", "in/N"} || where[0] == "out/M" && !about || where == [2]string{"in/M", "out/N"} && !both {
 						continue // tried already
 					}
 					hidden := scope.on != nil && about && (strings.HasPrefix(where[0], "out") || both && strings.HasPrefix(where[1], "out"))
@@ -450,3 +450,46 @@ func checkComplete(t *testing.T, p *visitor) {
 
 // notRequests are features without requests.
 var notRequests = []string{"http://jabber.org/protocol/caps"}
+
+// TestOtherSource: a right on one source tells nothing of another, which looks as one
+// that does not exist; a rule for another way in is about somebody else.
+func TestOtherSource(t *testing.T) {
+	t.Parallel()
+	h := rolesHub(t)
+	p, q := join(t, h, "all"), join(t, h, "same-name")
+	give(h, []nodes.Ref{nodes.In("in"), nodes.In("out")}, map[string]nodes.Rights{"all": nodes.AllRights})
+	part := h.parts[0].id
+	for _, payload := range []string{
+		"<getAllNodes xmlns='" + concentrator.NSNF + "' src='Hub'/>",
+		"<getRootNodes xmlns='" + concentrator.NSNF + "' src='Hub'/>",
+		"<getChildDataSources xmlns='" + concentrator.NSNF + "' src='Hub'/>",
+		"<getNode xmlns='" + concentrator.NSNF + "' src='Hub' id='" + part + "'/>",
+		"<getNodeCommands xmlns='" + concentrator.NSNF + "' src='Hub' id='" + part + "'/>",
+		"<getNodeParametersForEdit xmlns='" + concentrator.NSNF + "' src='Hub' id='" + part + "'/>",
+		"<containsNode xmlns='" + concentrator.NSNF + "' src='Hub' id='" + part + "'/>",
+		"<req xmlns='" + sensordata.NSNF + "' id='1'><nd src='Hub' id='" + part + "'/></req>",
+		"<getForm xmlns='" + control.NSNF + "'><nd src='Hub' id='" + part + "'/></getForm>",
+		"<getInterfaces xmlns='" + interfaces.NSNF + "' src='Hub' id='" + part + "'/>",
+	} {
+		answer, condition := p.ask(t, "get", payload)
+		want, wanted := p.ask(t, "get", strings.Replace(payload, "'Hub'", "'Nub'", 1))
+		if condition != wanted || answer != strings.ReplaceAll(want, "Nub", "Hub") || condition == "" && !strings.Contains(answer, ">false<") {
+			t.Errorf("%s: %s %s, of a source that does not exist %s %s", payload, condition, answer, wanted, want)
+		}
+	}
+	if answer, _ := p.ask(t, "get", "<getAllDataSources xmlns='"+concentrator.NSNF+"'/>"); strings.Contains(answer, "Hub") || !strings.Contains(answer, nodes.DefaultSource) {
+		t.Errorf("sources: %s", answer)
+	}
+	h.access.Replace([]datasources.Rule{{Who: []string{"same-name@" + h.local.Domain()}, Way: nodes.WayBroker, May: nodes.AllRights},
+		{Who: []string{"@" + h.local.Domain()}, Way: nodes.WayBroker, May: nodes.AllRights}})
+	if answer, condition := q.ask(t, "get", "<getNode xmlns='"+concentrator.NSNF+"' id='in/M'/>"); condition != "item-not-found" {
+		t.Errorf("by another way in: %s %s", condition, answer)
+	}
+	h.access.Replace([]datasources.Rule{{Who: []string{"@" + h.local.Domain()}, Way: nodes.WayLocal, May: nodes.See}})
+	if answer, condition := q.ask(t, "get", "<getNode xmlns='"+concentrator.NSNF+"' id='in/M'/>"); condition != "" {
+		t.Errorf("by his domain: %s %s", condition, answer)
+	}
+	if answer, condition := q.ask(t, "get", "<req xmlns='"+sensordata.NSNF+"' id='1'><nd id='in/M'/></req>"); condition != "forbidden" {
+		t.Errorf("by his domain: %s %s", condition, answer)
+	}
+}
