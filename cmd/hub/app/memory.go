@@ -26,9 +26,9 @@ const (
 	// The collector may take dear of a hub's processor time; above that the limit is too
 	// close to what is in use, and is raised by step until it is not, up to a part of the
 	// live heap and mostExtra. Below cheap it comes down again.
-	dear, cheap = 0.08, 0.03
-	step        = 1 << 20
-	mostExtra   = 2 << 20
+	dear, cheap = 0.07, 0.02
+	step        = 2 << 20
+	mostExtra   = 8 << 20
 	// weighing is over which time that is looked at.
 	weighing = 4 * time.Second
 	// busyPercent takes the place of gcPercent then: it is the limit that counts.
@@ -107,9 +107,9 @@ func memoryLimit(live, least int64) int64 {
 func extraMemory(extra, live int64, collecting, working float64) int64 {
 	switch share := collecting / (collecting + working); {
 	case share > dear:
-		return min(extra+step, live/4+mostExtra)
+		return min(extra+step, live/2+mostExtra)
 	case collecting == 0 || share < cheap:
-		return max(extra-step/4, 0)
+		return max(extra-step/8, 0)
 	}
 	return extra
 }

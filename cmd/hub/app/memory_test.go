@@ -28,7 +28,7 @@ func TestExtraMemory(t *testing.T) {
 		collecting, working float64
 		want                int64
 	}{
-		{0, 12 * mib, 0, 0, 0}, {0, 12 * mib, 0.001, 1, 0}, {0, 12 * mib, 0.5, 1, mib}, {4 * mib, 12 * mib, 0.5, 1, 5 * mib}, {5 * mib, 12 * mib, 0.5, 1, 5 * mib},
+		{0, 12 * mib, 0, 0, 0}, {0, 12 * mib, 0.001, 1, 0}, {0, 12 * mib, 0.5, 1, 2 * mib}, {13 * mib, 12 * mib, 0.5, 1, 14 * mib}, {14 * mib, 12 * mib, 0.5, 1, 14 * mib},
 		{2 * mib, 12 * mib, 0.05, 1, 2 * mib}, {2 * mib, 12 * mib, 0, 0, 7 * mib / 4}, {mib / 8, 12 * mib, 0.001, 1, 0},
 	} {
 		if got := extraMemory(tt.extra, tt.live, tt.collecting, tt.working); got != tt.want {
