@@ -69,6 +69,7 @@ func attackThrough(t *testing.T, srv xmpptest.Server) {
 		{"ReplayPushedOut", attackReplayPushedOut},
 		{"PresenceOfStrangers", attackArrivals},
 		{"GuessedResources", attackGuesses},
+		{"LongIDs", attackLongIDs},
 	} {
 		t.Run(attack.name, func(t *testing.T) {
 			attack.run(t, c)
@@ -354,5 +355,27 @@ func attackGuesses(t *testing.T, c *scene) {
 	}
 	if _, random, _ := strings.Cut(self, "/test-"); len(random) < 10 {
 		t.Errorf("the random part of %s is short", self)
+	}
+}
+
+// attackLongIDs: an id is kept and sent back, so that a long one would fill memory and
+// the line; and a language is kept.
+func attackLongIDs(t *testing.T, c *scene) {
+	rival := online(t, c.rival)
+	long := strings.Repeat("i", 100<<10)
+	answers := rival.asks.add(long+"0", c.hub.Self())
+	for i := range 5 {
+		rival.st.Send([]byte(fmt.Sprintf("<iq type='set' id='%s%d' to='%s'><do xmlns='%s'/></iq>", long, i, c.hub.Self(), testNS)))
+		rival.st.Send([]byte(fmt.Sprintf("<iq type='set' id='l%d' to='%s' xml:lang='%s'><do xmlns='%s'/></iq>", i, c.hub.Self(), long, testNS)))
+		c.passed(t, rival)
+	}
+	for range len(c.asked) {
+		r := <-c.asked
+		if len(r.ID) > maxID || len(r.Caller.Lang) > 64 {
+			t.Fatalf("a request with an id of %d and a language of %d bytes", len(r.ID), len(r.Caller.Lang))
+		}
+	}
+	if len(answers) > 0 {
+		t.Error("a request with a long id was answered")
 	}
 }

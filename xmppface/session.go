@@ -221,6 +221,10 @@ func (s *Session) read() error {
 		}
 		switch e.Name.Local {
 		case "iq":
+			if len(e.Attr("id")) > maxID {
+				s.passedOver(e.Attr("from"), "a request with an id of more than 1024 bytes")
+				continue
+			}
 			if !s.meant(e) {
 				s.respond(e, nil, &ext.StanzaError{Type: "cancel", Condition: "item-not-found"})
 				continue
@@ -234,13 +238,22 @@ func (s *Session) read() error {
 	}
 }
 
+// maxID is how long the id of a request may be, in bytes. It is kept, and sent back with
+// each answer; one that is longer serves only to fill memory and the line.
+const maxID = 1024
+
+// passedOver logs the first of the stanzas that nobody in his right mind sends.
+func (s *Session) passedOver(from, why string) {
+	s.absurd.Do(func() {
+		s.log.Warn("a stanza was passed over; more of them are not logged", "from", from, "why", why)
+	})
+}
+
 // refuse answers a stanza that was passed over: anybody can send such a one, so that it
 // must not end the session. Where it is an answer, who waits for it is told.
 func (s *Session) refuse(e *wire.Element, why *stream.Error) {
-	s.absurd.Do(func() {
-		s.log.Warn("a stanza was passed over; more of them are not logged", "from", e.Attr("from"), "why", why.Text)
-	})
-	if e.Name.Local != "iq" {
+	s.passedOver(e.Attr("from"), why.Text)
+	if e.Name.Local != "iq" || len(e.Attr("id")) > maxID {
 		return
 	}
 	failure := &ext.StanzaError{Type: "modify", Condition: "policy-violation", Text: why.Text}

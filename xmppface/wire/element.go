@@ -40,10 +40,13 @@ func (e *Element) Lookup(name string) (string, bool) {
 	return "", false
 }
 
-// Lang returns xml:lang, or "".
+// maxLang is how long a language may be; the tags of languages are shorter (RFC 5646).
+const maxLang = 64
+
+// Lang returns xml:lang, or "" when there is none, or none that could be one.
 func (e *Element) Lang() string {
 	for i := range e.Attrs {
-		if n := e.Attrs[i].Name; n.Local == "lang" && (n.Space == "xml" || n.Space == "http://www.w3.org/XML/1998/namespace") {
+		if n := e.Attrs[i].Name; n.Local == "lang" && (n.Space == "xml" || n.Space == "http://www.w3.org/XML/1998/namespace") && len(e.Attrs[i].Value) <= maxLang {
 			return e.Attrs[i].Value
 		}
 	}
