@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,6 +71,7 @@ func attackThrough(t *testing.T, srv xmpptest.Server) {
 		{"PresenceOfStrangers", attackArrivals},
 		{"GuessedResources", attackGuesses},
 		{"LongIDs", attackLongIDs},
+		{"Flood", attackFlood},
 	} {
 		t.Run(attack.name, func(t *testing.T) {
 			attack.run(t, c)
@@ -378,4 +380,40 @@ func attackLongIDs(t *testing.T, c *scene) {
 	if len(answers) > 0 {
 		t.Error("a request with a long id was answered")
 	}
+}
+
+// attackFlood: while an enemy asks as fast as he can, by several streams, and waits for
+// no answer, a friend is answered.
+func attackFlood(t *testing.T, c *scene) {
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 3 {
+		enemy := online(t, c.enemy)
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				case <-enemy.Done():
+					return
+				default:
+				}
+				enemy.st.Send([]byte(fmt.Sprintf("<iq type='get' id='f%d' to='%s'><echo xmlns='%s'/></iq>", i, c.hub.Self(), xmpptest.EchoNS)))
+				time.Sleep(100 * time.Microsecond)
+			}
+		})
+	}
+	defer wg.Wait()
+	defer close(stop)
+	longest := time.Duration(0)
+	for range 20 {
+		began := time.Now()
+		isAlive(t, c.friend, c.hub)
+		longest = max(longest, time.Since(began))
+		time.Sleep(20 * time.Millisecond)
+	}
+	if longest > 3*time.Second {
+		t.Errorf("the friend waited for %v", longest)
+	}
+	t.Logf("the friend waited for %v at most", longest)
 }

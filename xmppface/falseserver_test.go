@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fieldhub/hub/xmppface/xmpptest"
 )
 
 const offerSHA256 = fakeHeader + "<stream:features><mechanisms xmlns='" + nsSASL + "'><mechanism>PLAIN</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>SCRAM-SHA-256</mechanism></mechanisms></stream:features>"
@@ -147,5 +150,29 @@ func TestSlowServer(t *testing.T) {
 				t.Errorf("%v after %v", err, took)
 			}
 		})
+	}
+}
+
+// TestOldTLS: a server, or somebody between, that has only a TLS older than 1.2 is not
+// spoken to.
+func TestOldTLS(t *testing.T) {
+	ca := xmpptest.NewCA(t)
+	cfg := ca.Server(t, "localhost").Clone()
+	cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+	secure := make(chan error, 1)
+	a := scripted(t, func(c net.Conn, hear func(string) string) {
+		hear("'>")
+		io.WriteString(c, offerTLS)
+		hear("/>")
+		io.WriteString(c, "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+		secure <- tls.Server(c, cfg).Handshake()
+	})
+	a.CAFile = ca.File(t)
+	if s, err := Dial(within(t, 5*time.Second), a); err == nil {
+		s.Close()
+		t.Error("connected")
+	}
+	if err := <-secure; err == nil {
+		t.Error("it agreed to an old TLS")
 	}
 }

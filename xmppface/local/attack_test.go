@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -31,6 +32,7 @@ func TestAttacks(t *testing.T) {
 		{"SlowReaders", func(c *local.Config) { c.Limits.Write = 300 * time.Millisecond; c.Limits.Queue = 256 << 10 }, attackSlowReaders},
 		{"ConnectionsBeforeLogin", nil, attackConnections},
 		{"HalfHandshakes", func(c *local.Config) { c.Limits.Login = 500 * time.Millisecond }, attackHandshakes},
+		{"OldTLS", nil, attackOldTLS},
 		{"StreamsOfOneAccount", func(c *local.Config) { c.Limits.ClientsOfOne = 4 }, attackStreams},
 		{"LoginsAndLogouts", nil, attackLogins},
 		{"GuessedAccounts", nil, attackAccounts},
@@ -391,4 +393,21 @@ func attackContacts(t *testing.T, srv *localtest.Server, served func()) {
 		t.Errorf("%d questions wait for him, want one", asked)
 	}
 	leave(again)
+}
+
+// attackOldTLS: a client that has only a TLS older than 1.2 is not let in.
+func attackOldTLS(t *testing.T, srv *localtest.Server, served func()) {
+	for version, want := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		p := dial(t, srv)
+		p.open()
+		p.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+		p.expect("<proceed ")
+		c := tls.Client(p.conn, &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		if err := c.Handshake(); (err == nil) != want {
+			t.Errorf("%s: %v", tls.VersionName(version), err)
+		}
+		leave(p)
+	}
+	served()
 }
