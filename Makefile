@@ -3,7 +3,7 @@
 # make test     all tests with the race detector, real servers included
 # make test-gpio  the GPIO adapter below a kernel with simulated chips (User Mode Linux)
 # make lint     formatting, vet, staticcheck
-# make cross    the binary for arm64 and arm
+# make cross    the binary for arm64 and arm, and for those who develop on a Mac
 # make bench    the tables of docs/benchmarks.md
 # make fuzz     every decoder for a minute each
 # make install  the daemon and its systemd unit, as root
@@ -51,6 +51,7 @@ lint:
 cross:
 	GOOS=linux GOARCH=arm64 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/hub-linux-arm64 ./cmd/hub
 	GOOS=linux GOARCH=arm GOARM=7 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/hub-linux-armv7 ./cmd/hub
+	GOOS=darwin GOARCH=arm64 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/hub-darwin-arm64 ./cmd/hub
 
 bench:
 	scripts/needs

@@ -18,7 +18,7 @@ func isTerminal(f any) bool {
 	if !ok || file.Name() == os.DevNull {
 		return false
 	}
-	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
+	_, err := unix.IoctlGetTermios(int(file.Fd()), getTermios)
 	return err == nil
 }
 
@@ -78,17 +78,20 @@ func ended(text string) string {
 // returns what gives them back.
 func quietTerminal(f *os.File, flags uint32) (restore func()) {
 	fd := int(f.Fd())
-	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	before, err := unix.IoctlGetTermios(fd, getTermios)
 	if err != nil {
 		return func() {}
 	}
 	quiet := *before
-	quiet.Lflag &^= flags
+	without(&quiet.Lflag, flags)
 	quiet.Cc[unix.VSUSP] = 0 // not to be left half-way by Ctrl-Z
-	if err := unix.IoctlSetTermios(fd, unix.TCSETSF, &quiet); err != nil {
+	if err := unix.IoctlSetTermios(fd, setTermios, &quiet); err != nil {
 		return func() {}
 	}
 	return func() {
-		unix.IoctlSetTermios(fd, unix.TCSETSF, before) // it has worked before
+		unix.IoctlSetTermios(fd, setTermios, before) // it has worked before
 	}
 }
+
+// without takes flags away; systems differ in how wide they are.
+func without[T uint32 | uint64](from *T, flags uint32) { *from &^= T(flags) }
