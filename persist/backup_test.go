@@ -247,7 +247,7 @@ func TestMigrate(t *testing.T) {
 	closeTest(t, db)
 
 	_, err := Open(dir, Options{Now: clock})
-	if err == nil || !strings.Contains(err.Error(), "format 3") || !strings.Contains(err.Error(), "only up to 1") {
+	if err == nil || !strings.Contains(err.Error(), "format 3") || !strings.Contains(err.Error(), "only up to 2") {
 		t.Errorf("an older program: %v, want a refusal", err)
 	}
 	if got := names(t, filepath.Join(dir, "hub.db*")); len(got) != 1 {

@@ -31,7 +31,14 @@ var kindCodes = [...]byte{
 	nodes.KindDuration: 10, nodes.KindColor: 11,
 }
 
+// codeSealed is that of a value that is sealed, whatever its kind.
+const codeSealed = 12
+
 func appendValue(b []byte, v nodes.Value) []byte {
+	if sealed := sealedBytes(v); sealed != nil {
+		b = binary.AppendUvarint(append(b, codeSealed), uint64(len(sealed)))
+		return append(b, sealed...)
+	}
 	b = append(b, kindCodes[v.Kind()])
 	switch v.Kind() {
 	case nodes.KindBool:
@@ -208,6 +215,13 @@ func (r *reader) value() nodes.Value {
 			return nodes.Color(c[0], c[1], c[2], c[3])
 		}
 		return nodes.Value{}
+	case codeSealed:
+		v := sealedValue(r.take(r.uint()))
+		if !Sealed(v) {
+			r.fail()
+			return nodes.Value{}
+		}
+		return v
 	}
 	r.fail()
 	return nodes.Value{}

@@ -28,6 +28,7 @@ type Options struct {
 	Keep    int           // regular backups kept; 0: seven
 	MaxSize int           // bytes the file may grow to; 0: no limit
 	Now     func() time.Time
+	Secrets *Secrets // which parameters are sealed; nil: none, and what is sealed stays so
 
 	steps []step // instead of those of this program, in tests
 }
@@ -57,6 +58,7 @@ type DB struct {
 	recovered string
 	identity  string
 	lineage   string
+	unsealed  bool // there are secrets to be sealed, or sealed anew
 
 	mu      sync.Mutex
 	shelves map[shelfName]*shelf

@@ -13,6 +13,11 @@
 //     last good backup takes its place; [DB.Recovered] says so. A lock, a missing
 //     permission, a full disk or an I/O error is an error instead, and touches
 //     nothing.
+//   - Parameters that are secrets ([Secrets]) are sealed in the file and in backups,
+//     each for its own place. A secret that no key opens is kept as it is, and stands
+//     for itself in memory ([Sealed]). When the first key is another one than before,
+//     or a file with plain secrets is opened, the whole file is written anew; backups
+//     made before stay as they were.
 //   - Once a day a backup is made; seven are kept. An empty tree makes none, and
 //     a file that began empty never pushes out backups of another one.
 //

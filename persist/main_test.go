@@ -15,6 +15,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(resealDir); dir != "" {
+		resealChild(dir)
+		return
+	}
 	if dir := os.Getenv(childDir); dir != "" {
 		child(dir)
 		return

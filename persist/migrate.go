@@ -12,7 +12,10 @@ type step func(*bolt.Tx) error
 
 // steps are the migrations of this program: the first one leads from format 1 to
 // format 2. They are never changed once released.
-var steps []step
+//
+// Format 2 has sealed values (see [Secrets]), which programs of format 1 would take
+// for damage; sealing itself is done by [DB.reseal].
+var steps = []step{func(*bolt.Tx) error { return nil }}
 
 // migrate brings the file to the newest format. Before the first step it makes a
 // backup.

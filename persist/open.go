@@ -27,6 +27,7 @@ var (
 	keyFormat   = []byte("format")
 	keyIdentity = []byte("identity")
 	keyLineage  = []byte("lineage")
+	keySealed   = []byte("sealed") // nothing in the file was ever written with a plain secret
 )
 
 // stamp is how times stand in names of files.
@@ -73,8 +74,12 @@ func (db *DB) try() error {
 	}
 	db.bolt, db.handle = b, file
 	db.broken.Store(nil)
+	saved := len(db.list())
 	if err := db.migrate(); err != nil {
 		return errors.Join(err, db.release())
+	}
+	if db.unsealed {
+		return db.reseal(len(db.list()) > saved)
 	}
 	return nil
 }
@@ -143,17 +148,21 @@ func (db *DB) examine(tx *bolt.Tx) error {
 	if len(db.identity) != 32 || len(db.lineage) != 8 {
 		return damaged("it does not say whose it is")
 	}
+	secrets := db.o.Secrets
+	db.unsealed = secrets != nil && len(secrets.Keys) > 0 && meta.Get(keySealed) == nil
 	return eachSource(tx, func(name []byte, source *bolt.Bucket) error {
 		records := source.Bucket(bucketNodes)
 		if records == nil {
 			return nil
 		}
 		return records.ForEach(func(k, v []byte) error {
-			if _, err := readNode(k, v, nil); errors.Is(err, errRecord) {
+			r, err := readNode(k, v, nil)
+			if errors.Is(err, errRecord) {
 				return damaged("node %s of source %s: %v", k, name, err)
 			} else if err != nil {
 				return fmt.Errorf("node %s of source %s: %w", k, name, err)
 			}
+			db.unsealed = db.unsealed || secrets.due(string(name), &r)
 			return nil
 		})
 	})
@@ -181,6 +190,11 @@ func (db *DB) create() error {
 		identity := db.identity // kept when a damaged file still told it
 		if len(identity) != 32 {
 			identity = random(16)
+		}
+		if s := db.o.Secrets; s != nil && len(s.Keys) > 0 {
+			if err := meta.Put(keySealed, []byte("1")); err != nil {
+				return err
+			}
 		}
 		return errors.Join(
 			meta.Put(keyFormat, []byte(strconv.Itoa(len(db.o.steps)+1))),

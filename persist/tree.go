@@ -62,6 +62,7 @@ func (s *TreeStore) Load(take func(tree.Record)) error {
 			if err != nil {
 				return fmt.Errorf("node %s: %w", k, err)
 			}
+			s.db.o.Secrets.open(s.source, &r)
 			take(r)
 			return nil
 		})
@@ -105,8 +106,12 @@ func (s *TreeStore) commitNodes(source *bolt.Bucket, b tree.Batch) error {
 		}
 	}
 	for i := range b.Put {
-		key := []byte(b.Put[i].Spec.ID)
-		if err := records.Put(key, seal(key, appendNode(nil, &b.Put[i]))); err != nil {
+		r := b.Put[i]
+		if err := s.db.o.Secrets.seal(s.source, &r); err != nil {
+			return err
+		}
+		key := []byte(r.Spec.ID)
+		if err := records.Put(key, seal(key, appendNode(nil, &r))); err != nil {
 			return err
 		}
 	}
