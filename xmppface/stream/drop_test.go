@@ -52,6 +52,9 @@ func TestDrop(t *testing.T) {
 				if e.Attr("id") != "2" {
 					t.Errorf("then came %.200s", e.Append(nil, ""))
 				}
+				if n := s.received.Load(); n != 2 {
+					t.Errorf("%d stanzas are counted, want 2: the peer would send some again", n)
+				}
 				if _, err := s.Read(); err != io.EOF {
 					t.Errorf("in the end: %v", err)
 				}
