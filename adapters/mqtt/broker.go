@@ -22,27 +22,31 @@ type broker struct {
 	timing timing
 
 	wake   chan struct{} // something is to be reported
+	meets  chan struct{} // names came up, or templates changed
 	relink chan struct{} // the connection is to be made anew, or its subscriptions looked at
 	over   chan struct{} // closed when Run comes to its end
 	noted  time.Time     // when a message was last kept for listeners to come; for the one who receives
 
 	outbox sync.Mutex // held while messages are put into the outbox or taken out
 
-	mu      sync.Mutex // guards all below; nobody else is called under it
-	cfg     brokerConfig
-	devices map[string]*device
-	fields  map[string]*field
-	routes  map[string]*route // by topic
-	again   map[string]bool   // topics to subscribe once more, for their retained messages
-	queue   []*feed           // what is to be reported
-	changed []*device         // those of which messages are to be set or cleared
-	client  mqtt.Client       // nil without a connection
-	ready   bool              // the connection has its subscriptions, so that no answer is missed
-	epoch   int               // counts connections made with other settings
-	down    error             // why values are not current: there is no connection; nil
-	since   time.Time         // of the connection, or of its loss
-	stats   statistics
-	turned  chan struct{} // closed and replaced when the connection came or went
+	mu        sync.Mutex // guards all below; nobody else is called under it, but for the shelf
+	cfg       brokerConfig
+	devices   map[string]*device
+	templates map[string]*template
+	members   map[string]*member // devices of templates
+	touched   map[string]bool    // templates of which something changed
+	fields    map[string]*field
+	routes    map[string]*route // by topic
+	again     map[string]bool   // topics to subscribe once more, for their retained messages
+	queue     []*feed           // what is to be reported
+	changed   []*device         // those of which messages are to be set or cleared
+	client    mqtt.Client       // nil without a connection
+	ready     bool              // the connection has its subscriptions, so that no answer is missed
+	epoch     int               // counts connections made with other settings
+	down      error             // why values are not current: there is no connection; nil
+	since     time.Time         // of the connection, or of its loss
+	stats     statistics
+	turned    chan struct{} // closed and replaced when the connection came or went
 
 	commands uint64 // counts those that were published
 }
@@ -61,9 +65,10 @@ func (r *route) empty() bool {
 func open(e adapters.Env, t timing) (nodes.Device, error) {
 	b := &broker{
 		id: e.Node.ID, host: e.Host, tap: e.Tap, log: e.Host.Log(), timing: t,
-		wake: make(chan struct{}, 1), relink: make(chan struct{}, 1), over: make(chan struct{}), turned: make(chan struct{}),
+		wake: make(chan struct{}, 1), relink: make(chan struct{}, 1), meets: make(chan struct{}, 1), over: make(chan struct{}), turned: make(chan struct{}),
 		cfg:     readBroker(&e.Node.Spec),
 		devices: make(map[string]*device), fields: make(map[string]*field), routes: make(map[string]*route), again: make(map[string]bool),
+		templates: make(map[string]*template), members: make(map[string]*member), touched: make(map[string]bool),
 	}
 	if b.cfg.host == "" {
 		return nil, nodes.Errorf(nodes.Invalid, "open", nodes.In(b.id), "Host is needed")
@@ -90,6 +95,8 @@ func (b *broker) Run(ctx context.Context) error {
 	b.mu.Unlock()
 	wait.Go(func() { b.report(ctx) })
 	wait.Go(func() { b.look(ctx) })
+	wait.Go(func() { b.adopt(ctx) })
+	poke(b.meets) // templates may have fields that their devices do not
 	b.connect(ctx)
 	wait.Wait()
 	return nil
@@ -106,6 +113,7 @@ func poke(c chan struct{}) {
 func (b *broker) Update(c nodes.Change) {
 	b.mu.Lock()
 	for _, id := range c.Removed {
+		b.forget(id)
 		b.remove(id)
 	}
 	for _, n := range c.Put {
@@ -117,6 +125,7 @@ func (b *broker) Update(c nodes.Change) {
 	b.mu.Unlock()
 	poke(b.relink)
 	poke(b.wake)
+	poke(b.meets)
 }
 
 // configure changes the broker's own node.
@@ -129,13 +138,14 @@ func (b *broker) configure(c brokerConfig) {
 
 // put adds or changes nodes.
 func (b *broker) put(list []*nodes.Node) {
+	list = b.expand(list)
 	touched := make(map[*device]bool)
 	setups := make(map[fieldConfig]*fieldSetup)
 	for _, n := range list {
 		switch n.Type {
 		case TypeDevice:
 			d := b.devices[n.ID]
-			c := readDevice(&n.Spec)
+			c := readDevice(b.spec(n))
 			if d == nil {
 				d = &device{b: b, id: n.ID, heard: time.Now()}
 				b.devices[n.ID] = d
@@ -152,9 +162,12 @@ func (b *broker) put(list []*nodes.Node) {
 		case TypeField:
 			d := b.devices[n.Parent]
 			if d == nil {
+				if b.fields[n.ID] != nil { // it is one of a template now
+					b.remove(n.ID)
+				}
 				continue
 			}
-			c := readField(&n.Spec)
+			c := readField(b.spec(n))
 			f := b.fields[n.ID]
 			if f != nil && f.dev == d && f.cfg.fieldConfig == c && f.name == n.Name {
 				continue

@@ -76,10 +76,18 @@ func (b *broker) command(ctx context.Context, node, id string, p nodes.Params, p
 		return nodes.Errorf(nodes.Gone, id, nodes.In(node), "the broker node was stopped")
 	default:
 	}
-	if node != b.id {
+	list := brokerCommands()
+	b.mu.Lock()
+	if b.templates[node] != nil {
+		list = templateCommands()
+	} else if node != b.id {
+		list = nil
+	}
+	b.mu.Unlock()
+	if list == nil {
 		return nodes.Errorf(nodes.NotFound, id, nodes.In(node), "no such node with commands here")
 	}
-	for _, c := range brokerCommands() {
+	for _, c := range list {
 		if c.ID == id && (c.Kind == nodes.Query) == (put != nil) {
 			return c.run(ctx, b, node, p, put)
 		}

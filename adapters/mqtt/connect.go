@@ -254,6 +254,14 @@ func (b *broker) subscribe(ctx context.Context, client mqtt.Client, cfg *linkCon
 	if cfg.subscribe != "" && len(b.again) > 0 && len(have) > 0 {
 		add = slices.Collect(maps.Keys(wanted)) // retained messages of new topics come again with all others
 	}
+	var once []string // covered by what is had, but for what is retained
+	if cfg.subscribe == "" {
+		for topic := range b.again {
+			if !wanted[topic] && len(have) > 0 {
+				once = append(once, topic)
+			}
+		}
+	}
 	clear(b.again)
 	b.mu.Unlock()
 	if !cfg.clean && len(have) == 0 {
@@ -266,7 +274,7 @@ func (b *broker) subscribe(ctx context.Context, client mqtt.Client, cfg *linkCon
 			drop = append(drop, f)
 		}
 	}
-	if len(add) == 0 && len(drop) == 0 {
+	if len(add) == 0 && len(drop) == 0 && len(once) == 0 {
 		return nil
 	}
 	if !cfg.clean {
@@ -304,6 +312,9 @@ func (b *broker) subscribe(ctx context.Context, client mqtt.Client, cfg *linkCon
 			return err
 		}
 	}
+	if err := b.fetchRetained(ctx, client, cfg, once); err != nil {
+		return err
+	}
 	if len(refused) == 0 {
 		b.host.Clear(b.id, EventSubscription)
 		return nil
@@ -313,6 +324,30 @@ func (b *broker) subscribe(ctx context.Context, client mqtt.Client, cfg *linkCon
 	b.host.Fault(b.id, nodes.Message{Severity: nodes.SeverityError, EventID: EventSubscription,
 		Text: fmt.Sprintf("%s refuses %d of %d subscriptions, the first of them %s. Give the user %s the right to read these topics.",
 			cfg.addr(), len(refused), len(add), refused[0], nameOr(cfg.user, "of this connection"))})
+	return nil
+}
+
+// fetchRetained subscribes topics for a moment, of which messages come by a filter that
+// was subscribed before: for what the broker keeps.
+func (b *broker) fetchRetained(ctx context.Context, client mqtt.Client, cfg *linkConfig, topics []string) error {
+	slices.Sort(topics)
+	for part := range slices.Chunk(topics, perRequest) {
+		request := make(map[string]byte, len(part))
+		for _, f := range part {
+			request[f] = cfg.qos
+		}
+		token := client.SubscribeMultiple(request, nil)
+		if err := b.await(ctx, token); err != nil {
+			select {
+			case <-token.Done(): // it refuses some, which come by the filter, or do not
+			default:
+				return err
+			}
+		}
+		if err := b.await(ctx, client.Unsubscribe(part...)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -332,8 +367,16 @@ func (b *broker) wanted(cfg *linkConfig) map[string]bool {
 		}
 		return out
 	}
-	for topic := range b.routes {
-		out[topic] = true
+	for _, t := range b.templates {
+		for _, p := range t.patterns {
+			out[p.filter()] = true
+		}
+	}
+	patterns := slices.Collect(maps.Keys(out))
+	for topic := range b.routes { // a topic that comes by a pattern would come twice from some brokers
+		if !slices.ContainsFunc(patterns, func(f string) bool { return covers(f, topic) }) {
+			out[topic] = true
+		}
 	}
 	return out
 }

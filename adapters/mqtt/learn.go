@@ -234,8 +234,13 @@ func (b *broker) offer(ctx context.Context, op string, list []proposal, create b
 		return nodes.Errorf(nodes.Gone, op, nodes.In(b.id), "the broker node was stopped")
 	}
 	topics, names := make(map[string]string), make(map[string]bool)
+	own.Walk(func(n *nodes.Node) bool {
+		if n.Type == TypeDevice {
+			topics[n.Params.Text("Topic")] = n.Name
+		}
+		return true
+	})
 	for _, d := range own.Children {
-		topics[d.Params.Text("Topic")] = d.Name
 		names[strings.ToLower(d.Name)] = true
 	}
 	const id = "devices"

@@ -65,7 +65,7 @@ func TestReadme(t *testing.T) {
 			}
 		}
 	}
-	for _, event := range []string{EventConnection, EventSubscription, EventAvailability, EventSilence, EventPayload, EventListen} {
+	for _, event := range []string{EventConnection, EventSubscription, EventAvailability, EventSilence, EventPayload, EventListen, EventTemplate} {
 		if !strings.Contains(string(text), "| `"+event+"` |") {
 			t.Errorf("message %s is not described", event)
 		}
@@ -111,10 +111,14 @@ func TestReadme(t *testing.T) {
 	srv.Publish("plant/boiler", `{"time":"2026-03-04T05:06:07Z","water":{"temperature":61.25,"target":65},"mode":1}`, false)
 	srv.Publish("plant/meter", "\x39\x30\x00\x00", false)
 	srv.Publish("plant/meter/tariff", "night", false)
+	srv.Publish("works/hall1/pump3/state", `{"speed":1450}`, true)
+	srv.Publish("works/hall1/pump3/mode", "auto", true)
+	adopted(t, d, 0, 1)
 	for node, want := range map[string]nodes.Value{
 		"broker/boiler/temperature": nodes.Quantity(61.3, 1, "°C"), "broker/boiler/target": nodes.Quantity(65, 0, "°C"),
 		"broker/boiler/mode": nodes.Enum("eco", "mode"), "broker/meter/energy": nodes.Quantity(12.345, 3, "kWh"),
 		"broker/meter/tariff": nodes.String("night"),
+		"broker/pumps/hall1 pump3/speed": nodes.Quantity(1450, 0, "1/min"), "broker/pumps/hall1 pump3/mode": nodes.String("auto"),
 	} {
 		d.Host.Wait(t, soon, fmt.Sprintf("%s is %v", node, want), func() bool { return d.Host.Value(node) == want })
 	}

@@ -25,6 +25,9 @@ func (b *broker) receive(m mqtt.Message) {
 	r := b.routes[topic]
 	if r == nil {
 		b.stats.unknown++
+		if len(b.templates) > 0 && b.meet(topic) {
+			poke(b.meets)
+		}
 		return
 	}
 	before := len(b.queue) + len(b.changed)

@@ -54,12 +54,14 @@ func formatOptions() []nodes.Option {
 func deviceType() nodes.Type {
 	return nodes.Type{
 		Name: TypeDevice, Title: "MQTT device",
-		Parents: []string{TypeBroker},
+		Parents: []string{TypeBroker, TypeTemplate},
 		Caps:    nodes.CanRead | nodes.CanSniff,
 		Check:   checkDevice,
 		Params: []nodes.Param{
 			{ID: "Topic", Page: "Topics", Label: "Topic", Kind: nodes.KindString, Required: true,
 				Description: "Where the device publishes: plant/boiler/state. Topics of its fields may begin with it, as ~."},
+			{ID: "Names", Page: "Topics", Label: "Names", Kind: nodes.KindString, Multi: true,
+				Description: "Of a device below a template: what the placeholders of its topic stand for, one in a line: line=hall1. All else is as the template says."},
 			{ID: "AvailabilityTopic", Page: "Topics", Label: "Availability topic", Kind: nodes.KindString,
 				Description: "Where the device, or its last will, says whether it is there. May begin with ~ for the topic."},
 			{ID: "Online", Page: "Topics", Label: "Online", Kind: nodes.KindString, Default: nodes.String("online"), Description: "What is said there when it is; as it is, or as state in a JSON object."},

@@ -86,7 +86,7 @@ func readField(s *nodes.Spec) fieldConfig {
 func fieldType() nodes.Type {
 	return nodes.Type{
 		Name: TypeField, Title: "MQTT field", Part: true,
-		Parents:  []string{TypeDevice},
+		Parents:  []string{TypeDevice, TypeTemplate},
 		Caps:     nodes.CanRead | nodes.CanControl,
 		Check:    checkField,
 		Controls: fieldControls,

@@ -8,10 +8,11 @@ import (
 
 // The node types of the adapter.
 const (
-	TypeBroker = "mqtt.broker"
-	TypeDevice = "mqtt.device"
-	TypeField  = "mqtt.field"
-	TypeServer = "mqtt.server"
+	TypeBroker   = "mqtt.broker"
+	TypeDevice   = "mqtt.device"
+	TypeField    = "mqtt.field"
+	TypeServer   = "mqtt.server"
+	TypeTemplate = "mqtt.template"
 )
 
 // The event ids of messages that the adapter sets on nodes.
@@ -22,9 +23,12 @@ const (
 	EventSilence      = "Silence"      // device: nothing came for longer than its time-out
 	EventPayload      = "Payload"      // device: what it sends is not what its fields say
 	EventListen       = "Listen"       // server: it cannot listen
+	EventTemplate     = "Template"     // template: devices came up that are no nodes
 )
 
-func types() []nodes.Type { return []nodes.Type{brokerType(), deviceType(), fieldType(), serverType()} }
+func types() []nodes.Type {
+	return []nodes.Type{brokerType(), templateType(), deviceType(), fieldType(), serverType()}
+}
 
 // span is a parameter for a duration.
 func span(id, page, label, description string, low, high time.Duration) nodes.Param {
