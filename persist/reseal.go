@@ -35,6 +35,10 @@ func (db *DB) reseal(saved bool) error {
 	return nil
 }
 
+// SecretsPending tells whether there are secrets in the file that are not sealed with the
+// first key although they could be: the last attempt failed.
+func (db *DB) SecretsPending() bool { return db.unsealed }
+
 func (db *DB) resealTo(path string, saved bool) error {
 	if !saved {
 		if err := db.backup(db.nextPath(db.lineage), func() error { return nil }); err != nil {

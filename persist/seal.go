@@ -35,6 +35,9 @@ type Key struct {
 	aead cipher.AEAD
 }
 
+// ErrNoKey is the cause when a secret is to be stored and there is no key.
+var ErrNoKey = errors.New("it is a secret, and there is no key to store it with; put the key file in place and start the hub again")
+
 const (
 	keySize   = 32 // bytes of a key, for AES-256
 	keyIDSize = 8
@@ -132,7 +135,7 @@ func (s *Secrets) seal(source string, r *tree.Record) error {
 			continue
 		}
 		if len(s.Keys) == 0 {
-			return fmt.Errorf("parameter %s of node %s is a secret, and there is no key to store it with; put the key file in place and start the hub again", id, r.Spec.ID)
+			return fmt.Errorf("parameter %s of node %s: %w", id, r.Spec.ID, ErrNoKey)
 		}
 		if params == nil {
 			params = maps.Clone(r.Spec.Params)

@@ -38,7 +38,8 @@ func (p *program) offline(f func(context.Context, files) error) error {
 	}
 	defer giveBack(dir)
 	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	db, err := persist.Open(dir, persist.Options{Log: log})
+	keys := findKeys(dir, p.options.KeyFile, false)
+	db, err := persist.Open(dir, persist.Options{Log: log, Secrets: keys.secrets(set.Types())})
 	if err != nil {
 		return err
 	}
@@ -48,7 +49,11 @@ func (p *program) offline(f func(context.Context, files) error) error {
 	}
 	s := newStages(p.ctx)
 	s.start("tree", t.Run)
-	err = plain(f(p.ctx, files{db, t}))
+	err = f(p.ctx, files{db, t})
+	if errors.Is(err, persist.ErrNoKey) {
+		err = fmt.Errorf("%w; name the key file of the hub with --key-file FILE", plain(err))
+	}
+	err = plain(err)
 	return errors.Join(err, s.stop(), db.Close())
 }
 

@@ -36,6 +36,7 @@ type hub struct {
 	log    *slog.Logger
 	set    *adapters.Set
 	db     *persist.DB
+	keys   *keys
 	tree   *tree.Tree
 	access *datasources.Access
 	cat    *datasources.Catalog
@@ -69,7 +70,10 @@ func runHub(ctx context.Context, cfg *config.Config, log *slog.Logger, factories
 	if h.set, err = adapters.NewSet(factories...); err != nil {
 		return err
 	}
-	if h.db, err = persist.Open(cfg.Data, persist.Options{Log: log}); err != nil {
+	if h.keys, err = openKeys(cfg, log); err != nil {
+		return err
+	}
+	if h.db, err = persist.Open(cfg.Data, persist.Options{Log: log, Secrets: h.keys.secrets(h.set.Types())}); err != nil {
 		return err
 	}
 	s := newStages(ctx)
@@ -99,7 +103,7 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 	var err error
 	h.makeParts()
 	h.tree, err = tree.New(tree.Config{Source: nodes.DefaultSource, Name: "Metering topology", Types: h.set.Types(),
-		Store: h.db.Tree(nodes.DefaultSource), Opener: h.set, Log: h.log, Commands: h.ownCommands(), Run: h.runOwn})
+		Store: h.db.Tree(nodes.DefaultSource), Opener: opener{h.set, h.keys, secretParams(h.set.Types())}, Log: h.log, Commands: h.ownCommands(), Run: h.runOwn})
 	if err != nil {
 		return err
 	}

@@ -45,9 +45,10 @@ type program struct {
 
 // options stand before or behind any command.
 type options struct {
-	JSON bool   `help:"Print JSON, one object a line." name:"json"`
-	Hub  string `help:"The owner's credential of the hub to speak to, a file named owner.json; else the running demo, else the daemon of this machine." placeholder:"FILE" env:"HUB_OWNER"`
-	Data string `help:"Data folder of the daemon of this machine, which then goes before a running demo; else /var/lib/hub." placeholder:"DIR" env:"HUB_DATA"`
+	JSON    bool   `help:"Print JSON, one object a line." name:"json"`
+	Hub     string `help:"The owner's credential of the hub to speak to, a file named owner.json; else the running demo, else the daemon of this machine." placeholder:"FILE" env:"HUB_OWNER"`
+	Data    string `help:"Data folder of the daemon of this machine, which then goes before a running demo; else /var/lib/hub." placeholder:"DIR" env:"HUB_DATA"`
+	KeyFile string `help:"Key file of the daemon of this machine, for commands that take its data folder themselves; else the one in that folder." placeholder:"FILE" env:"HUB_KEY_FILE" type:"path"`
 	remote
 	Timeout time.Duration `help:"How long to wait for an answer of the hub." default:"30s" placeholder:"30s"`
 }
@@ -80,6 +81,7 @@ type grammar struct {
 	Import   importCmd   `cmd:"" help:"Add the nodes of a YAML file, all or none." group:"owner"`
 	Backup   backupCmd   `cmd:"" help:"Make a backup." group:"owner"`
 	Restore  restoreCmd  `cmd:"" help:"Restore a backup." group:"owner"`
+	Key      keyCmd      `cmd:"" help:"Look after the key that secrets are stored with." group:"owner"`
 	Access   accessCmd   `cmd:"" help:"Tell who may do what." group:"owner"`
 	User     userCmd     `cmd:"" help:"Look after the accounts of the hub's own server." group:"owner"`
 	Audit    auditCmd    `cmd:"" help:"List who did what." group:"owner"`

@@ -45,6 +45,10 @@ func (h *hub) storagePart() *ownPart {
 			f.add(nodes.Status, "Last backup", nodes.DateTime(at))
 			f.add(nodes.Status, "Last backup file", nodes.String(last))
 		}
+		f.add(nodes.Status, "Key file", nodes.String(h.keys.file))
+		if h.keys.problem != "" {
+			messages = append(messages, nodes.Message{Time: h.began, Severity: nodes.SeverityError, EventID: "Key", Text: h.keys.problem})
+		}
 		if text := h.db.Recovered(); text != "" {
 			messages = append(messages, nodes.Message{Time: h.began, Severity: nodes.SeverityWarning, EventID: "Recovered", Text: text})
 		}

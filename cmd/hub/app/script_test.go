@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fieldhub/hub/adapters"
 	"github.com/fieldhub/hub/adapters/modbus"
 	"github.com/fieldhub/hub/adapters/modbus/modbustest"
 	"github.com/fieldhub/hub/adapters/modbus/wire"
+	"github.com/fieldhub/hub/adapters/mqtt"
 	"github.com/fieldhub/hub/xmppface/ext/exttest"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
@@ -21,9 +23,19 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(checked{m}, map[string]func(){
-		"hub": func() { os.Exit(Main(modbus.Factory(), machineAdapter())) },
+		"hub": func() {
+			list := []adapters.Factory{modbus.Factory(), machineAdapter()}
+			if os.Getenv(withMQTT) != "" {
+				list = append(list, mqtt.Factory())
+			}
+			os.Exit(Main(list...))
+		},
 	})
 }
+
+// withMQTT is the environment variable with which the program of the tests has the
+// adapter of MQTT too.
+const withMQTT = "HUB_TEST_WITH_MQTT"
 
 // checked runs the tests, and then looks for goroutines that are left and for
 // payloads that do not follow the published schemas.

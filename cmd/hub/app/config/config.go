@@ -25,7 +25,9 @@ type Config struct {
 	XMPP   *XMPP  // nil: no broker
 	Local  Local
 	Access []datasources.Rule
-	Log    Log
+	// KeyFile is the file of the key that secrets are stored with; empty: "key" in Data.
+	KeyFile string
+	Log     Log
 }
 
 // XMPP is the account on a broker.
@@ -73,7 +75,7 @@ func Parse(file string, b []byte) (*Config, error) {
 		return nil, err
 	}
 	c := &Config{File: file, Local: Local{Listen: DefaultListen}}
-	f := top.Fields("the configuration", "data", "xmpp", "local", "groups", "access", "log")
+	f := top.Fields("the configuration", "data", "xmpp", "local", "groups", "access", "secrets", "log")
 	if v, ok := f["data"]; ok {
 		c.Data = c.path(v.Text("data"))
 	}
@@ -87,6 +89,13 @@ func Parse(file string, b []byte) (*Config, error) {
 		l := v.Fields("local", "listen")
 		if v, ok := l["listen"]; ok {
 			c.Local.Listen = address(v, "listen", true)
+		}
+	}
+	if v, ok := f["secrets"]; ok {
+		if k, ok := v.Fields("secrets", "key_file")["key_file"]; ok {
+			if c.KeyFile = c.path(k.Text("key_file")); c.KeyFile == "" {
+				k.Problem("write the path of the key file, which \"hub key new FILE\" makes; or leave key_file out")
+			}
 		}
 	}
 	c.access(f["groups"], f["access"])

@@ -39,6 +39,7 @@ access:
   - who: [ops@example.org, "@example.net"]
     may: [all]
   - {who: [a@b], may: [see, read], way: local}
+secrets: {key_file: hub.key}
 log: {level: debug, format: json}
 `))
 	if err != nil {
@@ -46,7 +47,7 @@ log: {level: debug, format: json}
 	}
 	if c.Data != filepath.Join(dir, "data") || c.XMPP.Password != "secret" || c.XMPP.Server != "192.0.2.10:5222" ||
 		c.XMPP.TLS != "direct" || len(c.XMPP.Pins) != 1 || !c.XMPP.Insecure || c.XMPP.KeepAlive != 90*time.Second ||
-		len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON {
+		len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON || c.KeyFile != filepath.Join(dir, "hub.key") {
 		t.Errorf("got %+v", c)
 	}
 	c, err = Parse(filepath.Join(dir, "hub.yaml"), []byte("data: /d\nxmpp: {jid: gw.example.org, component: true, password_file: password, server: \"[::1]:5347\"}"))
@@ -66,7 +67,7 @@ func TestBad(t *testing.T) {
 		{"empty", "", ":1:1: data is missing"},
 		{"not YAML", "data: /d\nlocal: {", ":2:8: this is not YAML"},
 		{"a list", "- a", ":1:1: the configuration must be a mapping"},
-		{"unknown key", "data: /d\nlocla: {}", `:2:1: unknown key "locla" in the configuration; there are: data, xmpp, local, groups, access, log`},
+		{"unknown key", "data: /d\nlocla: {}", `:2:1: unknown key "locla" in the configuration; there are: data, xmpp, local, groups, access, secrets, log`},
 		{"key twice", "data: /d\ndata: /e", `:2:1: key "data" stands in line 1 already`},
 		{"no jid", "data: /d\nxmpp: {password_file: password}", ":2:"},
 		{"jid with resource", "data: /d\nxmpp:\n  jid: a@b/c\n  password_file: password", `:3:8: "a@b/c" is no account`},
