@@ -11,15 +11,12 @@ import (
 
 // The devices of the demo tell their values, and the plug can be switched.
 func TestHouse(t *testing.T) {
-	h, err := mqtttest.NewHouse()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(h.Close)
+	b := startBroker(t, mqtttest.Options{})
+	h := mqtttest.NewHouse(b.Port())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(t.Context()) }()
 	t.Cleanup(func() { <-done })
-	d := adaptertest.Start(t, Factory(), adaptertest.Fill(t, Factory(), mqtttest.HouseTree(h.Port())[0]))
+	d := adaptertest.Start(t, Factory(), adaptertest.Fill(t, Factory(), mqtttest.HouseTree(b.Port())[0]))
 	for _, id := range []string{"house/weather/temperature", "house/weather/wind direction", "house/plug/power", "house/plug/on"} {
 		d.Host.Wait(t, 10*time.Second, id, func() bool { return d.Host.Value(id) != nodes.Value{} })
 	}

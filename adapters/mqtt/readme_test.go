@@ -117,7 +117,7 @@ func TestReadme(t *testing.T) {
 	for node, want := range map[string]nodes.Value{
 		"broker/boiler/temperature": nodes.Quantity(61.3, 1, "°C"), "broker/boiler/target": nodes.Quantity(65, 0, "°C"),
 		"broker/boiler/mode": nodes.Enum("eco", "mode"), "broker/meter/energy": nodes.Quantity(12.345, 3, "kWh"),
-		"broker/meter/tariff": nodes.String("night"),
+		"broker/meter/tariff":            nodes.String("night"),
 		"broker/pumps/hall1 pump3/speed": nodes.Quantity(1450, 0, "1/min"), "broker/pumps/hall1 pump3/mode": nodes.String("auto"),
 	} {
 		d.Host.Wait(t, soon, fmt.Sprintf("%s is %v", node, want), func() bool { return d.Host.Value(node) == want })

@@ -9,41 +9,55 @@ import (
 	"sync"
 	"time"
 
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
 	"github.com/fieldhub/hub/nodes"
 )
 
-// House is a broker with simulated devices: a weather station that tells its values in
-// JSON, and a plug that can be switched, which answers as such plugs do. [HouseTree]
-// describes them.
+// House is simulated devices that are clients of a broker: a weather station that tells
+// its values in JSON, and a plug that can be switched, which answers as such plugs do.
+// [HouseTree] describes them.
 type House struct {
-	*Broker
+	port int
 
 	mu     sync.Mutex
 	on     bool
 	energy float64 // kWh
 }
 
-// NewHouse starts the broker on a free port of 127.0.0.1; nothing is published until
-// Run. Whoever makes it closes it.
-func NewHouse() (*House, error) {
-	b, err := Start(Options{})
-	if err != nil {
-		return nil, err
-	}
-	h := &House{Broker: b}
-	b.Watch(func(m Message) {
-		if m.Topic == "house/plug/set" {
-			h.mu.Lock()
-			h.on = slices.Contains([]string{"on", "true", "1"}, strings.ToLower(m.Payload))
-			h.mu.Unlock()
-			go h.plug() // the broker is at this message still
+// NewHouse makes the devices, which connect with a broker on a port of 127.0.0.1 in Run.
+func NewHouse(port int) *House { return &House{port: port} }
+
+// device connects a device until it does or ctx ends. It says that it is there on a
+// topic of its own, as its last will says the opposite, and calls came with each message
+// on commands, if that is not empty.
+func (h *House) device(ctx context.Context, name, commands string, came func(mqtt.Client, mqtt.Message)) (mqtt.Client, error) {
+	o := mqtt.NewClientOptions().AddBroker(fmt.Sprintf("tcp://127.0.0.1:%d", h.port)).SetClientID(name)
+	o.SetWill(name+"/availability", "offline", 0, true)
+	o.SetMaxReconnectInterval(time.Second)
+	o.SetOnConnectHandler(func(c mqtt.Client) {
+		c.Publish(name+"/availability", 0, true, "online")
+		if commands != "" {
+			c.Subscribe(commands, 1, came)
 		}
 	})
-	return h, nil
+	for {
+		c := mqtt.NewClient(o)
+		token := c.Connect()
+		<-token.Done()
+		if token.Error() == nil {
+			return c, nil
+		}
+		select { // the broker may not listen yet
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // plug publishes what the plug is.
-func (h *House) plug() {
+func (h *House) plug(c mqtt.Client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	power, word := 0.4, "off"
@@ -51,25 +65,46 @@ func (h *House) plug() {
 		power, word = 61.5+math.Mod(h.energy*1e5, 3), "on"
 	}
 	h.energy += power / 1000 / 3600
-	h.Publish("house/plug", fmt.Sprintf(`{"state":%q,"power":%.1f,"energy":%.5f}`, word, power, h.energy), true)
+	c.Publish("house/plug", 0, true, fmt.Sprintf(`{"state":%q,"power":%.1f,"energy":%.5f}`, word, power, h.energy))
 }
 
-// Run publishes every second until ctx ends.
+// Run connects the devices, which publish every second until ctx ends.
 func (h *House) Run(ctx context.Context) error {
+	station, err := h.device(ctx, "house/weather", "", nil)
+	if err != nil {
+		return nil // the end
+	}
+	defer station.Disconnect(0)
+	plug, err := h.device(ctx, "house/plug", "house/plug/set", func(c mqtt.Client, m mqtt.Message) {
+		h.mu.Lock()
+		h.on = slices.Contains([]string{"on", "true", "1"}, strings.ToLower(string(m.Payload())))
+		h.mu.Unlock()
+		h.plug(c)
+	})
+	if err != nil {
+		return nil
+	}
+	defer plug.Disconnect(0)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	h.Publish("house/weather/availability", "online", true)
 	for second := 0; ; second++ {
 		swing := math.Sin(float64(second) / 40)
-		h.Publish("house/weather", fmt.Sprintf(`{"time":%q,"temperature":%.1f,"humidity":%.0f,"wind":{"speed":%.1f,"direction":%d}}`,
-			time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), 11.5+3*swing, 72-9*swing, 4+2*math.Sin(float64(second)/7), (200+second)%360), true)
-		h.plug()
+		station.Publish("house/weather", 0, true, fmt.Sprintf(`{"time":%q,"temperature":%.1f,"humidity":%.0f,"wind":{"speed":%.1f,"direction":%d}}`,
+			time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), 11.5+3*swing, 72-9*swing, 4+2*math.Sin(float64(second)/7), (200+second)%360))
+		h.plug(plug)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
 	}
+}
+
+// HouseServer describes a broker in the hub, as a node "broker" below the root, with
+// which the devices of a house connect: on a port of 127.0.0.1, without accounts.
+func HouseServer(port int) []*nodes.Node {
+	return []*nodes.Node{{Spec: nodes.Spec{ID: "broker", Name: "broker", Type: "mqtt.server", Parent: nodes.RootID,
+		Params: nodes.Params{"Listen": nodes.String(fmt.Sprintf("127.0.0.1:%d", port)), "Anonymous": nodes.Bool(true)}}}}
 }
 
 // HouseTree describes a house whose broker listens on a port, as a broker node "house"
@@ -96,7 +131,7 @@ func HouseTree(port int) []*nodes.Node {
 			node("weather", "mqtt.device", nodes.Params{"Topic": s("house/weather"), "TimePath": s("time"), "AvailabilityTopic": s("~/availability")},
 				field("temperature", "temperature", "°C", decimals(1)), field("humidity", "humidity", "%", decimals(0)),
 				field("wind", "wind.speed", "m/s", decimals(1)), field("wind direction", "wind.direction", "°", decimals(0))),
-			node("plug", "mqtt.device", nodes.Params{"Topic": s("house/plug")},
+			node("plug", "mqtt.device", nodes.Params{"Topic": s("house/plug"), "AvailabilityTopic": s("~/availability")},
 				field("on", "state", "", nodes.Params{"Type": nodes.Enum("bool", "Type"), "Writable": nodes.Bool(true), "Command": s("{value}")}),
 				field("power", "power", "W", decimals(1)), field("energy", "energy", "kWh", decimals(5))),
 		}}}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -51,17 +52,44 @@ func (c *demoCmd) Run(p *program) error {
 		fmt.Fprintf(p.err, "hub: the demo has no serial line: %v\n", err)
 	}
 	cabinet := gpiotest.NewCabinet()
-	house, err := mqtttest.NewHouse()
+	port, err := freePort(p.ctx)
 	if err != nil {
 		return err
 	}
-	defer house.Close()
 	s := newStages(p.ctx)
 	s.start("plant", plant.Run)
 	s.start("cabinet", cabinet.Run)
-	s.start("house", house.Run)
-	err = c.hub(p, dir, filepath.Join(shared, ownerFile), plant.Addr(), line, cabinet, house)
+	s.start("house", mqtttest.NewHouse(port).Run)
+	err = c.hub(p, dir, filepath.Join(shared, ownerFile), plant.Addr(), line, cabinet, port)
 	return errors.Join(err, s.stop())
+}
+
+// freePort returns a port of 127.0.0.1 on which nobody listens.
+func freePort(ctx context.Context) (int, error) {
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// listens waits until somebody listens on a port of 127.0.0.1, for a short time.
+func listens(ctx context.Context, port int) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var d net.Dialer
+	for ctx.Err() == nil {
+		if c, err := d.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			c.Close()
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
 }
 
 // withCabinet puts an adapter for simulated pins in place of the one for those of this
@@ -76,7 +104,7 @@ func withCabinet(list []adapters.Factory, cabinet *gpiotest.Cabinet) (out []adap
 	return out, pins
 }
 
-func (c *demoCmd) hub(p *program, dir, file, plant, line string, cabinet *gpiotest.Cabinet, house *mqtttest.House) error {
+func (c *demoCmd) hub(p *program, dir, file, plant, line string, cabinet *gpiotest.Cabinet, broker int) error {
 	cfg := &config.Config{Data: dir, Local: config.Local{Listen: "127.0.0.1:0"}}
 	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	ctx, cancel := context.WithCancel(p.ctx)
@@ -89,13 +117,23 @@ func (c *demoCmd) hub(p *program, dir, file, plant, line string, cabinet *gpiote
 		if line != "" {
 			tree, where = append(tree, modbustest.LineTree(line)...), plant+" and on the serial line "+line
 		}
+		if err := h.tree.Import(ctx, tree); err != nil {
+			return nil, err
+		}
+		var rest []*nodes.Node
+		and := "the hub's"
 		if slices.ContainsFunc(factories, func(f adapters.Factory) bool { return f.Name == "mqtt" }) {
-			tree = append(tree, mqtttest.HouseTree(house.Port())...)
+			if err := h.tree.Import(ctx, mqtttest.HouseServer(broker)); err != nil {
+				return nil, err
+			}
+			listens(ctx, broker) // the hub's own client would else begin with a pause
+			rest = mqtttest.HouseTree(broker)
+			and = fmt.Sprintf("the hub's MQTT broker on 127.0.0.1:%d, its", broker)
 		}
 		if pins {
-			tree = append(tree, gpiotest.CabinetTree()...)
+			rest = append(rest, gpiotest.CabinetTree()...)
 		}
-		if err := h.tree.Import(ctx, tree); err != nil {
+		if err := h.tree.Import(ctx, rest); err != nil {
 			return nil, err
 		}
 		if err := h.waitLocal(ctx); err != nil {
@@ -107,7 +145,7 @@ func (c *demoCmd) hub(p *program, dir, file, plant, line string, cabinet *gpiote
 		if err := h.owner.write(file); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(p.out, "A simulated Modbus plant listens on %s,\nan MQTT broker on %s, the hub's XMPP server on %s.\n\n", where, house.Addr(), h.owner.Address)
+		fmt.Fprintf(p.out, "A simulated Modbus plant listens on %s,\n%s XMPP server on %s.\n\n", where, and, h.owner.Address)
 		showing = true
 		own := *p
 		options := *p.options
