@@ -79,9 +79,10 @@ func adopted(t testing.TB, d *adaptertest.Device, from, n int) {
 // changed in the template changes with them.
 func TestTemplate(t *testing.T) {
 	b := startBroker(t, mqtttest.Options{})
+	b.Publish("plant/a/p1/state", `{"speed":1}`, true)
 	d := start(t, brokerNode(t, b.Port(), []*nodes.Node{templateNode(pumpFields())}))
 	connected(t, d, b, "plant/+/+/state")
-	b.Publish("plant/a/p1/state", `{"speed":1}`, true)
+	connected(t, d, b, "plant/+/+/mode")
 	b.Publish("plant/b/p1/mode", "auto", false) // a field's topic names the device, too
 	b.Publish("plant/a/6f0c1a2e-0000-4000-8000-000000000001/state", `{"speed":1}`, false)
 	d.Host.Wait(t, soon, "what is said of them", func() bool {
