@@ -43,17 +43,13 @@ func (p *program) offline(f func(context.Context, files) error) error {
 	if err != nil {
 		return err
 	}
-	t, err := tree.New(tree.Config{Source: nodes.DefaultSource, Types: set.Types(), Store: db.Tree(nodes.DefaultSource), Opener: idle{}})
+	t, err := tree.New(tree.Config{Source: nodes.DefaultSource, Types: keys.types(set.Types()), Store: db.Tree(nodes.DefaultSource), Opener: idle{}})
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
 	s := newStages(p.ctx)
 	s.start("tree", t.Run)
-	err = f(p.ctx, files{db, t})
-	if errors.Is(err, persist.ErrNoKey) {
-		err = fmt.Errorf("%w; name the key file of the hub with --key-file FILE", plain(err))
-	}
-	err = plain(err)
+	err = plain(f(p.ctx, files{db, t}))
 	return errors.Join(err, s.stop(), db.Close())
 }
 

@@ -102,7 +102,7 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 	s.start("memory", limitMemory)
 	var err error
 	h.makeParts()
-	h.tree, err = tree.New(tree.Config{Source: nodes.DefaultSource, Name: "Metering topology", Types: h.set.Types(),
+	h.tree, err = tree.New(tree.Config{Source: nodes.DefaultSource, Name: "Metering topology", Types: h.keys.types(h.set.Types()),
 		Store: h.db.Tree(nodes.DefaultSource), Opener: opener{h.set, h.keys, secretParams(h.set.Types())}, Log: h.log, Commands: h.ownCommands(), Run: h.runOwn})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -202,4 +203,30 @@ func openKeys(cfg *config.Config, log *slog.Logger) (*keys, error) {
 		log.Info("a key for passwords of devices was made; it is in no backup, so keep a copy of it elsewhere", "file", k.file)
 	}
 	return k, nil
+}
+
+// types are the types of a tree whose secrets these keys seal. Without a key they
+// refuse secrets, so that whoever enters one is told why, and nobody else is disturbed.
+func (k *keys) types(list []nodes.Type) []nodes.Type {
+	if len(k.list) > 0 {
+		return list
+	}
+	secret := secretParams(list)
+	out := slices.Clone(list)
+	for i := range out {
+		name, check := out[i].Name, out[i].Check
+		out[i].Check = func(p nodes.Params) map[string]string {
+			wrong := make(map[string]string)
+			if check != nil {
+				maps.Copy(wrong, check(p))
+			}
+			for id, v := range p {
+				if !v.IsZero() && !persist.Sealed(v) && secret(name, id) {
+					wrong[id] = fmt.Sprintf("is a secret, and there is no key to store it with: %s cannot be used", k.file)
+				}
+			}
+			return wrong
+		}
+	}
+	return out
 }

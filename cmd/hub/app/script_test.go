@@ -82,7 +82,7 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		c := exec.Command(path, args[2:]...)
 		c.Dir = ts.Getenv("WORK")
-		for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "XDG_RUNTIME_DIR", "HUB_DATA", "HUB_OWNER", "GORACE"} {
+		for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "XDG_RUNTIME_DIR", "HUB_DATA", "HUB_OWNER", "GORACE", withMQTT} {
 			c.Env = append(c.Env, name+"="+ts.Getenv(name))
 		}
 		if out, _ = c.CombinedOutput(); want.Match(out) {

@@ -178,6 +178,25 @@ func (v Value) Problem(format string, args ...any) {
 	}
 }
 
+// Hide keeps a scalar, which is a secret, out of the lines that problems show.
+func (v Value) Hide() {
+	if v.doc == nil || v.node == nil {
+		return
+	}
+	lines := v.doc.problems.lines
+	pieces := strings.Split(strings.TrimRight(v.node.GetToken().Value, "\n"), "\n")
+	for i := v.line - 1; i >= 0 && i <= v.line+len(pieces) && i < len(lines); i++ {
+		for _, piece := range pieces {
+			if piece = strings.TrimSpace(piece); piece != "" && strings.Contains(lines[i], piece) {
+				lines[i] = strings.ReplaceAll(lines[i], piece, "…")
+			}
+		}
+		if i == v.line-1 && len(pieces) == 1 && !strings.Contains(lines[i], "…") {
+			lines[i] = "…" // written in another way than it is read
+		}
+	}
+}
+
 // Place is the value without what it holds: for problems only. A large document is freed
 // while places in it are kept.
 func (v Value) Place() Value {

@@ -203,6 +203,9 @@ func (r *reader) params(node, v strict.Value, t nodes.Type) nodes.Params {
 		if !e.Value.Present() {
 			continue
 		}
+		if t.Params[i].Secret {
+			e.Value.Hide()
+		}
 		value, err := param.Parse(t.Params[i], e.Value.Text(e.Key))
 		if err != nil {
 			e.Value.Problem("%s: %v", e.Key, err)

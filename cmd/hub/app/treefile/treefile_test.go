@@ -110,6 +110,26 @@ func TestSecretsStay(t *testing.T) {
 	}
 }
 
+// TestSecretsAreNotShown: what is wrong is shown with its line, but without the secrets in it.
+func TestSecretsAreNotShown(t *testing.T) {
+	for name, value := range map[string]string{
+		"plain": "geheim", "quoted": `"geheim"`, "escaped": `"\u0067eheim\t"`, "single quotes": "'geheim'", "block": "|\n      geheim\n      geheim 2",
+	} {
+		tail := "}"
+		head := "- {name: a, type: folder, parent: F, nothing: 1, params: {Bad: 1, Key: "
+		if name == "block" {
+			head, tail = "- name: a\n  type: folder\n  nothing: 1\n  params:\n    Bad: 1\n    Key: ", ""
+		}
+		_, err := Parse("a.yaml", []byte(head+value+tail+strings.Repeat("}", len(tail))), all)
+		if err == nil || !strings.Contains(err.Error(), "Bad") || !strings.Contains(err.Error(), "nothing") {
+			t.Errorf("%s: %v, want what is wrong", name, err)
+		}
+		if err != nil && (strings.Contains(err.Error(), "geheim") || strings.Contains(err.Error(), "eheim")) {
+			t.Errorf("%s: the secret is shown:\n%v", name, err)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("- {name: a, type: folder, params: {Note: \"x\"}}")
 	f.Add("- name: a\n  type: modbus.gateway\n  params: {Host: plc, Timeout: 2s}\n  children: [{name: u, type: modbus.unit}]")
