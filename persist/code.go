@@ -72,9 +72,10 @@ func appendValue(b []byte, v nodes.Value) []byte {
 
 // reader takes a record apart. After an error everything it returns is zero.
 type reader struct {
-	b     []byte
-	bad   bool
-	names map[string]string // texts that repeat, made once; may be nil
+	b      []byte
+	bad    bool
+	names  map[string]string // texts that repeat, made once; may be nil
+	sealed bool              // a sealed value was among them
 }
 
 func (r *reader) fail() { r.bad, r.b = true, nil }
@@ -216,6 +217,7 @@ func (r *reader) value() nodes.Value {
 		}
 		return nodes.Value{}
 	case codeSealed:
+		r.sealed = true
 		v := sealedValue(r.take(r.uint()))
 		if !Sealed(v) {
 			r.fail()

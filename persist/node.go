@@ -32,12 +32,17 @@ func appendNode(b []byte, r *tree.Record) []byte {
 // readNode reads a sealed node record. names holds texts that repeat, and may be
 // nil.
 func readNode(key, record []byte, names map[string]string) (tree.Record, error) {
+	r, _, err := readSealed(key, record, names)
+	return r, err
+}
+
+// readSealed is readNode and tells whether some of the parameters are sealed.
+func readSealed(key, record []byte, names map[string]string) (r tree.Record, sealed bool, err error) {
 	content, _, err := unseal(key, record, nodeVersion)
 	if err != nil {
-		return tree.Record{}, err
+		return tree.Record{}, false, err
 	}
 	d := reader{b: content, names: names}
-	var r tree.Record
 	r.Spec.ID = d.text()
 	r.Spec.Name = d.text()
 	r.Spec.Type = d.name()
@@ -51,10 +56,10 @@ func readNode(key, record []byte, names map[string]string) (tree.Record, error) 
 		r.Spec.Params[id] = d.value()
 	}
 	if err := d.err(); err != nil {
-		return tree.Record{}, err
+		return tree.Record{}, false, err
 	}
 	if r.Spec.ID != string(key) {
-		return tree.Record{}, errRecord
+		return tree.Record{}, false, errRecord
 	}
-	return r, nil
+	return r, d.sealed, nil
 }

@@ -156,13 +156,13 @@ func (db *DB) examine(tx *bolt.Tx) error {
 			return nil
 		}
 		return records.ForEach(func(k, v []byte) error {
-			r, err := readNode(k, v, nil)
+			r, sealed, err := readSealed(k, v, nil)
 			if errors.Is(err, errRecord) {
 				return damaged("node %s of source %s: %v", k, name, err)
 			} else if err != nil {
 				return fmt.Errorf("node %s of source %s: %w", k, name, err)
 			}
-			db.unsealed = db.unsealed || secrets.due(string(name), &r)
+			db.unsealed = db.unsealed || secrets.due(string(name), &r, sealed)
 			return nil
 		})
 	})

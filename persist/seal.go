@@ -24,6 +24,8 @@ type Secrets struct {
 	// Keys open what is sealed; the first one seals. Without any nothing is opened,
 	// and a commit with a secret in it is refused.
 	Keys []Key
+	// Type tells whether nodes of a type may have secrets. It is called as Param is.
+	Type func(typ string) bool
 	// Param tells whether a parameter of nodes of a type is a secret. It is called
 	// by several goroutines at once.
 	Param func(typ, param string) bool
@@ -164,8 +166,8 @@ func (s *Secrets) open(source string, r *tree.Record) {
 
 // due tells whether a record as it is in the file should be sealed anew: it has a
 // plain secret, or one that another key than the first opens.
-func (s *Secrets) due(source string, r *tree.Record) bool {
-	if s == nil || len(s.Keys) == 0 {
+func (s *Secrets) due(source string, r *tree.Record, sealed bool) bool {
+	if s == nil || len(s.Keys) == 0 || !sealed && !s.Type(r.Spec.Type) { // as most: this is asked for each node at each start
 		return false
 	}
 	for id, v := range r.Spec.Params {

@@ -26,7 +26,7 @@ func testKey(t testing.TB, fill byte) Key {
 }
 
 func testSecrets(keys ...Key) *Secrets {
-	return &Secrets{Keys: keys, Param: func(typ, param string) bool { return typ == "mqtt.broker" && param == "Password" }}
+	return &Secrets{Keys: keys, Type: func(typ string) bool { return typ == "mqtt.broker" }, Param: func(typ, param string) bool { return typ == "mqtt.broker" && param == "Password" }}
 }
 
 func broker(id, password string) tree.Record {

@@ -58,11 +58,13 @@ func (s *TreeStore) Load(take func(tree.Record)) error {
 		}
 		defer release(tx)
 		return source.Bucket(bucketNodes).ForEach(func(k, v []byte) error {
-			r, err := readNode(k, v, names)
+			r, sealed, err := readSealed(k, v, names)
 			if err != nil {
 				return fmt.Errorf("node %s: %w", k, err)
 			}
-			s.db.o.Secrets.open(s.source, &r)
+			if sealed {
+				s.db.o.Secrets.open(s.source, &r)
+			}
 			take(r)
 			return nil
 		})

@@ -134,7 +134,17 @@ func writeKeys(file, text string) error {
 // secrets are the keys with what they are for: the secret parameters of these types,
 // and all of types that this program does not know.
 func (k *keys) secrets(types []nodes.Type) *persist.Secrets {
-	return &persist.Secrets{Keys: k.list, Param: secretParams(types)}
+	param := secretParams(types)
+	with := make(map[string]bool)
+	for i := range types {
+		with[types[i].Name] = slices.ContainsFunc(types, func(t nodes.Type) bool {
+			return slices.ContainsFunc(t.Params, func(p nodes.Param) bool { return param(types[i].Name, p.ID) })
+		})
+	}
+	return &persist.Secrets{Keys: k.list, Param: param, Type: func(typ string) bool {
+		may, known := with[typ]
+		return may || !known
+	}}
 }
 
 func secretParams(types []nodes.Type) func(typ, param string) bool {
