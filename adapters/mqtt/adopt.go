@@ -113,7 +113,7 @@ func (b *broker) unask(made []*nodes.Node, err error) {
 
 // missing returns the fields of a template that its devices do not have.
 func (b *broker) missing(t *template) (made []*nodes.Node) {
-	fields := sorted(t.fields)
+	fields := t.sorted()
 	for id, m := range t.members {
 		have := make(map[string]bool, len(m.fields))
 		for _, f := range m.fields {
@@ -129,13 +129,13 @@ func (b *broker) missing(t *template) (made []*nodes.Node) {
 	return made
 }
 
-// sorted returns nodes in order of their names.
-func sorted(list map[string]*nodes.Node) []*nodes.Node {
-	out := make([]*nodes.Node, 0, len(list))
-	for _, n := range list {
+// sorted returns the fields of a template in the order in which they came.
+func (t *template) sorted() []*nodes.Node {
+	out := make([]*nodes.Node, 0, len(t.fields))
+	for _, n := range t.fields {
 		out = append(out, n)
 	}
-	slices.SortFunc(out, func(a, b *nodes.Node) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b *nodes.Node) int { return cmp.Compare(t.order[a.ID], t.order[b.ID]) })
 	return out
 }
 
@@ -149,6 +149,7 @@ func (b *broker) devicesOf(t *template, list []*meeting) (made []*nodes.Node) {
 	for _, f := range t.fields {
 		taken[strings.ToLower(f.Name)] = true
 	}
+	fields := t.sorted()
 	for _, m := range list {
 		m.asked = true
 		var parts []string
@@ -163,7 +164,7 @@ func (b *broker) devicesOf(t *template, list []*meeting) (made []*nodes.Node) {
 		taken[strings.ToLower(name)] = true
 		n := &nodes.Node{Spec: nodes.Spec{Name: name, Type: TypeDevice, Parent: t.node.ID, Params: fill(t.node.Params, m.values)}}
 		n.Params["Names"] = nodes.String(writeNames(m.values))
-		for _, f := range sorted(t.fields) {
+		for _, f := range fields {
 			n.Children = append(n.Children, &nodes.Node{Spec: nodes.Spec{Name: f.Name, Type: TypeField, Params: fill(f.Params, m.values)}})
 		}
 		made = append(made, n)

@@ -22,6 +22,7 @@ type template struct {
 	topic    *pattern
 	patterns []*pattern             // the topics of its fields, which tell of names, too
 	fields   map[string]*nodes.Node // by id
+	order    map[string]int         // in which its fields came, by id
 	members  map[string]*member     // its devices, by id
 
 	met    map[string]*meeting // names that are no devices, by the topic
@@ -62,7 +63,7 @@ func (b *broker) expand(list []*nodes.Node) []*nodes.Node {
 		case TypeTemplate:
 			t := b.templates[n.ID]
 			if t == nil {
-				t = &template{fields: make(map[string]*nodes.Node), members: make(map[string]*member), met: make(map[string]*meeting)}
+				t = &template{order: make(map[string]int), fields: make(map[string]*nodes.Node), members: make(map[string]*member), met: make(map[string]*meeting)}
 				b.templates[n.ID] = t
 			}
 			t.node = n
@@ -101,6 +102,9 @@ func (b *broker) expand(list []*nodes.Node) []*nodes.Node {
 			}
 			if t := b.templates[n.Parent]; t != nil {
 				t.fields[n.ID] = n
+				if t.order[n.ID] == 0 {
+					t.order[n.ID] = len(t.order) + 1
+				}
 				b.touched[n.Parent] = true
 			} else if m := b.members[n.Parent]; m != nil {
 				m.fields[n.ID] = n
