@@ -68,6 +68,7 @@ type grammar struct {
 	Read     readCmd     `cmd:"" help:"Read values." group:"client"`
 	Watch    watchCmd    `cmd:"" help:"Print each change of values." group:"client"`
 	Sniff    sniffCmd    `cmd:"" help:"Print the traffic of a device." group:"client"`
+	Events   eventsCmd   `cmd:"" help:"Print what happens to nodes: added, updated, state changed, moved, removed." group:"client"`
 	Set      setCmd      `cmd:"" help:"Set values of a device." group:"client"`
 	Commands commandsCmd `cmd:"" help:"List what can be done with a node: commands and queries, with their parameters." group:"client"`
 	Do       doCmd       `cmd:"" help:"Run a command of a node." group:"client"`

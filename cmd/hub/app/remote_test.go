@@ -82,6 +82,7 @@ access:
 	expect(exitOK, "done", "--profile", "plant7", "set", "plant/pump/on", "true")
 	expect(exitOK, `"field":"level"`, "--profile", "plant7", "--json", "watch", "-n", "1", "plant/tank/level")
 	expect(exitOK, `"kind":"tx"`, "--profile", "plant7", "--json", "sniff", "-n", "2", "plant")
+	expect(exitOK, `"event":"added","source":`, "--profile", "plant7", "--json", "events", "--since", "1h", "-n", "1")
 	expect(exitOK, "ScanUnits", "--profile", "plant7", "commands", "plant")
 
 	// What can be wrong.
