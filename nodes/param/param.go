@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -62,11 +63,11 @@ func Value(p nodes.Param, v nodes.Value) (nodes.Value, error) {
 	switch p.Kind {
 	case nodes.KindInt32, nodes.KindInt64, nodes.KindDouble:
 		if below(v.Double(), p.Min) || above(v.Double(), p.Max) {
-			return nodes.Value{}, fmt.Errorf("%s is out of range: write %s", v, Wanted(p))
+			return nodes.Value{}, fmt.Errorf("%s is out of range: write %s", plain(p, v), Wanted(p))
 		}
 	case nodes.KindDuration, nodes.KindTime:
 		if !p.Min.IsZero() && v.Span() < p.Min.Span() || !p.Max.IsZero() && v.Span() > p.Max.Span() {
-			return nodes.Value{}, fmt.Errorf("%s is out of range: write %s", v, Wanted(p))
+			return nodes.Value{}, fmt.Errorf("%s is out of range: write %s", plain(p, v), Wanted(p))
 		}
 	case nodes.KindString:
 		if err := text(p, v.Text()); err != nil {
@@ -74,10 +75,26 @@ func Value(p nodes.Param, v nodes.Value) (nodes.Value, error) {
 		}
 	case nodes.KindEnum:
 		if !slices.ContainsFunc(p.Options, func(o nodes.Option) bool { return o.Value == v.Text() }) {
-			return nodes.Value{}, fmt.Errorf("%q is unknown: write %s", clip(v.Text()), Wanted(p))
+			return nodes.Value{}, fmt.Errorf("%s is unknown: write %s", quoted(p, v.Text()), Wanted(p))
 		}
 	}
 	return v, nil
+}
+
+// quoted is a text as it stands in a message, and plain a number: those of secrets do not,
+// for messages go everywhere.
+func quoted(p nodes.Param, s string) string {
+	if p.Secret {
+		return "the value"
+	}
+	return strconv.Quote(clip(s))
+}
+
+func plain(p nodes.Param, v nodes.Value) string {
+	if p.Secret {
+		return "the value"
+	}
+	return v.String()
 }
 
 func below(f float64, bound nodes.Value) bool { return !bound.IsZero() && f < bound.Double() }
@@ -103,7 +120,7 @@ func text(p nodes.Param, s string) error {
 			return err
 		}
 		if !re.MatchString(s) {
-			return fmt.Errorf("%q does not fit: write %s", clip(s), Wanted(p))
+			return fmt.Errorf("%s does not fit: write %s", quoted(p, s), Wanted(p))
 		}
 	}
 	return nil

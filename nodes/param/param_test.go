@@ -57,6 +57,33 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestSecretsAreNotQuoted: no message holds the value that is wrong.
+func TestSecretsAreNotQuoted(t *testing.T) {
+	for _, tt := range []struct {
+		p nodes.Param
+		v nodes.Value
+	}{
+		{nodes.Param{Kind: nodes.KindString, Pattern: "[a-z]+"}, nodes.String("4711!")},
+		{nodes.Param{Kind: nodes.KindInt32, Max: nodes.Int32(9)}, nodes.Int32(4711)},
+		{nodes.Param{Kind: nodes.KindDuration, Max: nodes.Duration(0, 1)}, nodes.Duration(0, 4711e9)},
+		{nodes.Param{Kind: nodes.KindEnum, Options: []nodes.Option{{Value: "a"}}}, nodes.String("4711")},
+		{nodes.Param{Kind: nodes.KindInt32}, nodes.String("4711 x")},
+	} {
+		_, err := Value(tt.p, tt.v)
+		if err == nil {
+			t.Errorf("%v is taken", tt.v)
+		}
+		tt.p.Secret = true
+		_, err = Value(tt.p, tt.v)
+		if err == nil || strings.Contains(err.Error(), "4711") {
+			t.Errorf("%v: %v, want a message without it", tt.v, err)
+		}
+		if _, err := Parse(tt.p, "4711 !"); err == nil || strings.Contains(err.Error(), "4711") {
+			t.Errorf("%v: %v, want a message without what was written", tt.p.Kind, err)
+		}
+	}
+}
+
 func TestParseFormat(t *testing.T) {
 	for _, tt := range []struct {
 		kind nodes.Kind

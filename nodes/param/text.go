@@ -23,7 +23,7 @@ func Parse(p nodes.Param, s string) (nodes.Value, error) {
 	}
 	v, ok := parse(p, s)
 	if !ok {
-		return nodes.Value{}, fmt.Errorf("%q: write %s", clip(s), Wanted(p))
+		return nodes.Value{}, fmt.Errorf("%s: write %s", quoted(p, s), Wanted(p))
 	}
 	return Value(p, v)
 }
