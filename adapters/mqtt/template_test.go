@@ -170,7 +170,7 @@ func TestTemplateAutomatic(t *testing.T) {
 	tree.Children[0].Params["MaxDevices"] = nodes.Int32(10)
 	tree.Children[0].Children = append(tree.Children[0].Children, d.Host.Created()[1:]...)
 	d = startWith(t, tree, d.Host.Shelf())
-	d.Host.Wait(t, soon, "values after a restart", func() bool { return d.Host.Value(made[1].Children[1].ID) == nodes.Quantity(3, 0, "1/min") })
+	d.Host.Wait(t, soon, "values after a restart", func() bool { return d.Host.Value(made[1].ID+"/speed") == nodes.Quantity(3, 0, "1/min") })
 	d.Host.Wait(t, soon, "the name that is left", func() bool {
 		list, err := d.Query(soon, "mq/pumps", "ListNames", nil)
 		return err == nil && strings.HasSuffix(strings.Join(rows(list), "\n"), "its device was removed")
