@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/fieldhub/hub/persist"
 )
@@ -30,9 +31,17 @@ func (c *keyNewCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	if info, err := os.Stat(filepath.Dir(c.File)); err == nil && os.Geteuid() == 0 {
+		// In a folder of the daemon's group, as /etc/hub is, the daemon may read it.
+		if s, ok := info.Sys().(*syscall.Stat_t); ok && s.Gid != 0 && f.Chown(-1, int(s.Gid)) == nil {
+			if err := f.Chmod(0o640); err != nil {
+				return errors.Join(err, f.Close(), os.Remove(c.File))
+			}
+		}
+	}
 	_, err = f.WriteString(persist.NewKey() + "\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
+		return errors.Join(err, os.Remove(c.File))
 	}
 	fmt.Fprintln(p.out, "key written to", c.File)
 	fmt.Fprintln(p.out, "Keep a copy of it away from the backups: without it they have no secrets.")
