@@ -24,6 +24,10 @@ const (
 	// included. When there are more the subscription ends, so that no event is lost
 	// unseen: who subscribes anew gets what he missed with getEventsSince.
 	maxEvents = 10_000
+	// crowded is how many events wait before a change of status takes the place of the
+	// one of the same node that waits behind these: a subscriber slower than the plant
+	// gets the latest states, and none that is old.
+	crowded = 256
 )
 
 var subscribeOperations = []operation{
@@ -59,6 +63,8 @@ type subscription struct {
 	detail  nodes.Detail
 	until   time.Time
 	waiting []nodes.Event
+	latest  map[nodes.Ref]int // where in waiting the status is that a later one replaces
+	void    int               // how many waiting were replaced; their kind is 0
 	full    bool
 	ended   bool
 	stop    func()
@@ -121,6 +127,7 @@ func (s *Server) subscribe(c *call) ([]byte, error) {
 	sub.until = now.Add(min(time.Duration(seconds)*time.Second, MaxTTL))
 	sub.space = c.Space()
 	sub.waiting = append(again, sub.waiting...)
+	clear(sub.latest) // they stand elsewhere now
 	sub.mu.Unlock()
 	if !fresh {
 		sub.signal()
@@ -249,13 +256,52 @@ func (sub *subscription) notify(e nodes.Event) {
 	sub.mu.Lock()
 	switch {
 	case sub.ended:
-	case len(sub.waiting) >= maxEvents:
-		sub.full = true
 	default:
+		sub.replace(e)
+		if len(sub.waiting)-sub.void >= maxEvents {
+			sub.full = true
+			break
+		}
 		sub.waiting = append(sub.waiting, e)
 	}
 	sub.mu.Unlock()
 	sub.signal()
+}
+
+// replace drops the change of status that e makes obsolete, when many events wait. What
+// waits stays in the order of its times. mu is held.
+func (sub *subscription) replace(e nodes.Event) {
+	switch {
+	case e.Kind != nodes.NodeStatusChanged:
+		clear(sub.latest) // after this one the id may be another node's
+		return
+	case len(sub.waiting) < crowded:
+		return
+	case sub.latest == nil:
+		sub.latest = make(map[nodes.Ref]int)
+	}
+	if i, ok := sub.latest[e.Info.Ref]; ok {
+		sub.waiting[i] = nodes.Event{}
+		delete(sub.latest, e.Info.Ref)
+		sub.void++
+	}
+	if sub.void > len(sub.waiting)/2 {
+		kept := sub.waiting[:0]
+		for i, w := range sub.waiting {
+			if w.Kind == 0 {
+				continue
+			}
+			if at, ok := sub.latest[w.Info.Ref]; ok && at == i {
+				sub.latest[w.Info.Ref] = len(kept)
+			}
+			kept = append(kept, w)
+		}
+		clear(sub.waiting[len(kept):])
+		sub.waiting, sub.void = kept, 0
+	}
+	if len(sub.waiting)-sub.void < maxEvents {
+		sub.latest[e.Info.Ref] = len(sub.waiting)
+	}
 }
 
 // tellEvents sends events until the subscription ends.
@@ -273,7 +319,8 @@ func (s *Server) tellEvents(ctx context.Context, sub *subscription) {
 	for {
 		sub.mu.Lock()
 		list, full, until, space, kinds, d := sub.waiting, sub.full, sub.until, sub.space, sub.kinds, sub.detail
-		sub.waiting = nil
+		sub.waiting, sub.void = nil, 0
+		clear(sub.latest)
 		sub.mu.Unlock()
 		for i := range list {
 			select {

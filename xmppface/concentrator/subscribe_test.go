@@ -1,6 +1,7 @@
 package concentrator
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func (f *fake) subscriptions() int {
 	return len(f.subscribers)
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -116,10 +117,55 @@ func TestSubscriptionEnds(t *testing.T) {
 	}
 	sub := &subscription{wake: make(chan struct{}, 1)}
 	for range maxEvents + 10 {
-		sub.notify(nodes.Event{})
+		sub.notify(nodes.Event{Kind: nodes.NodeUpdated})
 	}
 	if len(sub.waiting) != maxEvents || !sub.full {
 		t.Errorf("%d events wait, full: %v", len(sub.waiting), sub.full)
+	}
+}
+
+// When many events wait, the latest status of a node takes the place of the one before,
+// in the order of time; nothing is passed over that tells of something else.
+func TestSubscriptionCrowded(t *testing.T) {
+	sub := &subscription{wake: make(chan struct{}, 1)}
+	n := 0
+	put := func(k nodes.EventKind, id string) {
+		n++
+		sub.notify(nodes.Event{Kind: k, Time: at.Add(time.Duration(n) * time.Millisecond), Info: nodes.Info{Ref: nodes.In(id)}})
+	}
+	for range crowded {
+		put(nodes.NodeStatusChanged, "a")
+	}
+	for range 50_000 { // two nodes, then one of them goes and comes again
+		put(nodes.NodeStatusChanged, "a")
+		put(nodes.NodeStatusChanged, "b")
+	}
+	put(nodes.NodeRemoved, "a")
+	put(nodes.NodeAdded, "a")
+	for range 50_000 {
+		put(nodes.NodeStatusChanged, "a")
+	}
+	if sub.full || len(sub.waiting) > 3*crowded {
+		t.Errorf("%d wait, full: %v", len(sub.waiting), sub.full)
+	}
+	var got []string
+	var last time.Time
+	for _, e := range sub.waiting {
+		if e.Kind == 0 {
+			continue
+		}
+		if !e.Time.After(last) {
+			t.Fatalf("%v after %v", e.Time, last)
+		}
+		last = e.Time
+		got = append(got, e.Kind.String()+" "+e.Info.Ref.ID)
+	}
+	want := []string{"status changed a", "status changed b", "removed a", "added a", "status changed a"}
+	if len(got) != crowded+len(want) || !slices.Equal(got[crowded:], want) {
+		t.Errorf("got %d, at the end %v; want %v", len(got), got[min(crowded, len(got)):], want)
+	}
+	if !last.Equal(at.Add(time.Duration(n) * time.Millisecond)) {
+		t.Errorf("the last is of %v", last)
 	}
 }
 
