@@ -22,8 +22,12 @@ const (
 	DefaultPause = time.Second
 )
 
-// askTime is how long one answer may take.
-const askTime = 10 * time.Second
+const (
+	// askTime is how long one answer may take.
+	askTime = 10 * time.Second
+	// offlinePause is when to try again where there was no connection.
+	offlinePause = time.Second
+)
 
 // Monitor compares our clock with that of a source, over and over. The exported
 // fields are set before Run; the methods are safe for concurrent use.
@@ -47,16 +51,24 @@ var errOffline = errors.New("there is no connection to the broker")
 
 // Run compares until ctx ends; it then returns nil.
 func (m *Monitor) Run(ctx context.Context) error {
-	tick := time.NewTicker(cmp.Or(m.Every, DefaultEvery))
-	defer tick.Stop()
+	every := cmp.Or(m.Every, DefaultEvery)
 	for {
-		m.compare(ctx)
+		pause := every
+		if m.compare(ctx); m.offline() {
+			pause = min(pause, offlinePause)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
+}
+
+// offline tells whether there was no connection the last time.
+func (m *Monitor) offline() bool {
+	_, _, err := m.Last()
+	return err == errOffline
 }
 
 func (m *Monitor) compare(ctx context.Context) {
@@ -78,7 +90,7 @@ func (m *Monitor) compare(ctx context.Context) {
 	}
 	m.mu.Unlock()
 	switch {
-	case m.Log == nil || !changed:
+	case m.Log == nil || !changed || err == errOffline: // that is logged by who connects
 	case err != nil:
 		m.Log.Warn("clock not compared", "source", m.Source, "why", err)
 	default:

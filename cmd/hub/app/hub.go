@@ -22,6 +22,7 @@ import (
 	"github.com/fieldhub/hub/xmppface"
 	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/local"
+	"github.com/fieldhub/hub/xmppface/synchronization"
 )
 
 // The accounts of the local server.
@@ -50,8 +51,9 @@ type hub struct {
 
 	own         *tree.Tree // the source in which the hub shows itself
 	parts       []*ownPart
-	connections *ownPart   // one of them
-	facing      sync.Mutex // over faces, while they are being opened
+	connections *ownPart                 // one of them
+	compared    *synchronization.Monitor // of the clock; nil: with none
+	facing      sync.Mutex               // over faces, while they are being opened
 }
 
 // face returns the participant of a way in; nil: there is none yet.
@@ -101,6 +103,7 @@ func runHub(ctx context.Context, cfg *config.Config, log *slog.Logger, factories
 func (h *hub) start(ctx context.Context, s *stages) error {
 	s.start("memory", limitMemory)
 	var err error
+	h.compared = h.clockMonitor()
 	h.makeParts()
 	h.tree, err = tree.New(tree.Config{Source: nodes.DefaultSource, Name: "Metering topology", Types: h.keys.types(h.set.Types()),
 		Store: h.db.Tree(nodes.DefaultSource), Opener: opener{h.set, h.keys, secretParams(h.set.Types())}, Log: h.log, Commands: h.ownCommands(), Run: h.runOwn})
@@ -123,8 +126,11 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 	s.start("own source", h.own.Run)
 	h.cat = datasources.New(h.access, h.set.Tap, h.tree, h.own)
 	h.cat.Log, h.cat.Audit = h.log, h.audit.add
-	extensions := xmppface.Extensions(
-		xmppface.Program{Name: "hub", Product: "hub", Version: release(), OS: runtime.GOOS},
+	program := xmppface.Program{Name: "hub", Product: "hub", Version: release(), OS: runtime.GOOS}
+	if h.compared != nil {
+		program.Clock = h.compared.Source
+	}
+	extensions := xmppface.Extensions(program,
 		xmppface.Backends{Catalog: h.cat, Owner: h, Log: h.log})
 	for _, x := range extensions {
 		if r, ok := x.(ext.Runner); ok {
@@ -136,6 +142,9 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 		return err
 	}
 	s.start("own node", h.tellSelf)
+	if h.compared != nil {
+		s.start("clock", h.compared.Run)
+	}
 	s.start("configuration", h.followConfig)
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface/ext"
+	"github.com/fieldhub/hub/xmppface/synchronization"
 )
 
 // jumpSize is by how much the clock has to move to have jumped.
@@ -38,8 +40,49 @@ func (h *hub) clockPart() *ownPart {
 					Text: fmt.Sprintf("The clock was set by %v; times before and after do not fit together.", by)})
 			}
 		}
+		if h.compared != nil {
+			f.list = append(f.list, h.compared.Fields(now)...)
+			messages = append(messages, h.clockMessages()...)
+		}
 		return f.list, messages
 	})
+}
+
+// clockMonitor compares the clock as it is configured; nil: with none.
+func (h *hub) clockMonitor() *synchronization.Monitor {
+	if h.cfg.Clock == nil {
+		return nil
+	}
+	return &synchronization.Monitor{Source: h.cfg.Clock.Source, Every: h.cfg.Clock.Every, Log: h.log,
+		Link: func() ext.Link {
+			f := h.face(nodes.WayBroker)
+			if f == nil {
+				return nil
+			}
+			s := f.Session()
+			if s == nil {
+				return nil // and not a link that holds one
+			}
+			return s
+		}}
+}
+
+// clockMessages tells what is wrong with the clock beside another one.
+func (h *hub) clockMessages() (out []nodes.Message) {
+	d, at, err := h.compared.Last()
+	if err != nil {
+		out = append(out, nodes.Message{Severity: nodes.SeverityWarning, EventID: "ClockSource",
+			Text: fmt.Sprintf("The clock could not be compared with that of %s: %v. Check the address below clock in the configuration, and that it may be asked.", h.compared.Source, err)})
+	}
+	if !at.IsZero() && d.Offset.Abs() > h.cfg.Clock.Limit {
+		way := "behind"
+		if d.Offset < 0 {
+			way = "ahead of"
+		}
+		out = append(out, nodes.Message{Time: at.Round(0), Severity: nodes.SeverityWarning, EventID: "ClockOffset",
+			Text: fmt.Sprintf("The clock of this machine is %v %s that of %s; set up time synchronisation.", d.Offset.Abs().Round(time.Millisecond), way, h.compared.Source)})
+	}
+	return out
 }
 
 // clock notices when the time of day jumps. Safe for concurrent use.

@@ -23,6 +23,7 @@ type Config struct {
 	File   string
 	Data   string // data folder
 	XMPP   *XMPP  // nil: no broker
+	Clock  *Clock // nil: the clock is compared with none
 	Local  Local
 	Access []datasources.Rule
 	// KeyFile is the file of the key that secrets are stored with; empty: "key" in Data.
@@ -75,7 +76,7 @@ func Parse(file string, b []byte) (*Config, error) {
 		return nil, err
 	}
 	c := &Config{File: file, Local: Local{Listen: DefaultListen}}
-	f := top.Fields("the configuration", "data", "xmpp", "local", "groups", "access", "secrets", "log")
+	f := top.Fields("the configuration", "data", "xmpp", "local", "groups", "access", "secrets", "clock", "log")
 	if v, ok := f["data"]; ok {
 		c.Data = c.path(v.Text("data"))
 	}
@@ -97,6 +98,9 @@ func Parse(file string, b []byte) (*Config, error) {
 				k.Problem("write the path of the key file, which \"hub key new FILE\" makes; or leave key_file out")
 			}
 		}
+	}
+	if v, ok := f["clock"]; ok {
+		c.Clock = c.clock(v)
 	}
 	c.access(f["groups"], f["access"])
 	c.log(f["log"])

@@ -40,6 +40,7 @@ access:
     may: [all]
   - {who: [a@b], may: [see, read], way: local}
 secrets: {key_file: hub.key}
+clock: {source: clock.example.org, every: 1m}
 log: {level: debug, format: json}
 `))
 	if err != nil {
@@ -47,7 +48,7 @@ log: {level: debug, format: json}
 	}
 	if c.Data != filepath.Join(dir, "data") || c.XMPP.Password != "secret" || c.XMPP.Server != "192.0.2.10:5222" ||
 		c.XMPP.TLS != "direct" || len(c.XMPP.Pins) != 1 || !c.XMPP.Insecure || c.XMPP.KeepAlive != 90*time.Second ||
-		len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON || c.KeyFile != filepath.Join(dir, "hub.key") {
+		len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON || *c.Clock != (Clock{"clock.example.org", time.Minute, DefaultClockLimit}) || c.KeyFile != filepath.Join(dir, "hub.key") {
 		t.Errorf("got %+v", c)
 	}
 	c, err = Parse(filepath.Join(dir, "hub.yaml"), []byte("data: /d\nxmpp: {jid: gw.example.org, component: true, password_file: password, server: \"[::1]:5347\"}"))
@@ -67,7 +68,7 @@ func TestBad(t *testing.T) {
 		{"empty", "", ":1:1: data is missing"},
 		{"not YAML", "data: /d\nlocal: {", ":2:8: this is not YAML"},
 		{"a list", "- a", ":1:1: the configuration must be a mapping"},
-		{"unknown key", "data: /d\nlocla: {}", `:2:1: unknown key "locla" in the configuration; there are: data, xmpp, local, groups, access, secrets, log`},
+		{"unknown key", "data: /d\nlocla: {}", `:2:1: unknown key "locla" in the configuration; there are: data, xmpp, local, groups, access, secrets, clock, log`},
 		{"key twice", "data: /d\ndata: /e", `:2:1: key "data" stands in line 1 already`},
 		{"no jid", "data: /d\nxmpp: {password_file: password}", ":2:"},
 		{"jid with resource", "data: /d\nxmpp:\n  jid: a@b/c\n  password_file: password", `:3:8: "a@b/c" is no account`},
@@ -91,6 +92,11 @@ func TestBad(t *testing.T) {
 		{"nobody at all", "data: /d\naccess:\n  - {who: [], may: [all]}", ":3:5: a rule without who"},
 		{"empty rights", "data: /d\naccess:\n  - {who: [a@b], may: []}", "a rule without may"},
 		{"unknown way", "data: /d\naccess:\n  - {who: [a@b], may: [all], way: tcp}", "unknown way"},
+		{"clock without broker", "data: /d\nclock: {source: a.b}", "the time is asked for through the broker"},
+		{"clock without source", "data: /d\nclock: {every: 1m}", "source is missing"},
+		{"clock source", "data: /d\nclock: {source: \"a b\"}", `"a b" is no address`},
+		{"clock every", "data: /d\nclock: {source: a@b/c, every: 1s}", "every as 10s to 24h0m0s"},
+		{"clock limit", "data: /d\nclock: {source: a.b, limit: much}", "limit as 1ms to 1h0m0s"},
 		{"level", "data: /d\nlog: {level: loud}", "debug, info, warn, error"},
 		{"format", "data: /d\nlog: {format: xml}", "text, json"},
 		{"two documents", "data: /d\n---\ndata: /e", "second document"},
