@@ -54,7 +54,7 @@ func TestOutcomeIsSeen(t *testing.T) {
 	}
 	told("L/U/r warning")
 	set(12, nodes.WriteDone)
-	if got := message(); got != "" {
+	if got := message(); got != "Written: r was set to 12." {
 		t.Errorf("message after a good write: %q", got)
 	}
 	told("L/U/r warning, L/U/r ok")

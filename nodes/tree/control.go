@@ -12,8 +12,12 @@ import (
 	"github.com/fieldhub/hub/nodes/param"
 )
 
-// controlEvent names the condition that a value could not be written.
-const controlEvent = "Control"
+const (
+	// controlEvent names the condition that a value could not be written.
+	controlEvent = "Control"
+	// writtenEvent is the last value that was.
+	writtenEvent = "Written"
+)
 
 // setTime is the time to live of writes to which the caller gives none.
 const setTime = time.Minute
@@ -218,8 +222,9 @@ func (t *Tree) plan(list []nodes.Setting) ([]assignment, error) {
 //
 // The end of ctx is the time to live of the writes, a minute when it has none.
 // Devices have 5 s more to say what has become of what was sent; then it is
-// unknown, as is all that a device does not say. A write that is refused, unknown
-// or expired is a message on its node until the parameter is written well.
+// unknown, as is all that a device does not say. What became of the last write of a
+// parameter is a message on its node; one that is refused, unknown or expired gives the
+// node a state, too.
 func (t *Tree) Set(ctx context.Context, list []nodes.Setting) ([]nodes.Outcome, error) {
 	todo, err := t.plan(list)
 	if err != nil {
@@ -285,8 +290,8 @@ func (t *Tree) setSome(ctx context.Context, list []assignment) []nodes.Outcome {
 	return out
 }
 
-// noteWrite shows a write that was not good on its node, and takes away what was
-// shown when the parameter is written well. The device need not be there any more.
+// noteWrite shows what became of a write on its node, in place of what became of the
+// one before. The device need not be there any more.
 func (t *Tree) noteWrite(a *assignment, o *nodes.Outcome) {
 	m := nodes.Message{Time: o.Time, Severity: nodes.SeverityWarning, EventID: controlEvent}
 	value := a.value.String()
@@ -296,7 +301,7 @@ func (t *Tree) noteWrite(a *assignment, o *nodes.Outcome) {
 	write := fmt.Sprintf("%s was not set to %s", a.param.ID, clip(value))
 	switch o.State {
 	case nodes.WriteDone, nodes.WriteVerified:
-		t.wrote(a)
+		t.wrote(a, o, clip(value))
 		return
 	case nodes.WriteSkipped:
 		return
@@ -308,20 +313,42 @@ func (t *Tree) noteWrite(a *assignment, o *nodes.Outcome) {
 		m.Text = write + ": " + cause(o.Err)
 	}
 	t.mu.Lock()
-	if t.nodes[a.node.spec.ID] == a.node {
-		t.setMessage(a.node, message{Message: m, about: a.param.ID})
+	if n := a.node; t.nodes[n.spec.ID] == n {
+		n.messages = slices.DeleteFunc(slices.Clone(n.messages), func(x message) bool { return x.EventID == writtenEvent && x.about == a.param.ID })
+		t.setMessage(n, message{Message: m, about: a.param.ID})
 	}
 	t.mu.Unlock()
 	t.publish()
 }
 
-// wrote takes away that a parameter was not written.
-func (t *Tree) wrote(a *assignment) {
-	t.mu.Lock()
-	changed := t.nodes[a.node.spec.ID] == a.node &&
-		t.forget(a.node, func(m *message) bool { return m.EventID == controlEvent && m.about == a.param.ID })
-	t.mu.Unlock()
-	if changed {
-		t.publish()
+// quietTime is for how long writes of one parameter that go well are one event: some
+// are written all the time.
+const quietTime = time.Minute
+
+// wrote shows that a parameter was written.
+func (t *Tree) wrote(a *assignment, o *nodes.Outcome, value string) {
+	m := message{Message: nodes.Message{Time: o.Time, Severity: nodes.SeverityInformation, EventID: writtenEvent,
+		Text: fmt.Sprintf("%s was set to %s.", a.param.ID, value)}, about: a.param.ID, done: true, told: o.Time}
+	if o.State == nodes.WriteVerified {
+		m.Text = fmt.Sprintf("%s was set to %s, and read back.", a.param.ID, value)
 	}
+	t.mu.Lock()
+	if t.nodes[a.node.spec.ID] != a.node {
+		t.mu.Unlock()
+		return
+	}
+	n := a.node
+	n.messages = slices.Clone(n.messages)
+	i := slices.IndexFunc(n.messages, func(x message) bool { return x.EventID == writtenEvent })
+	failed := func(x message) bool { return x.EventID == controlEvent && x.about == a.param.ID }
+	if i >= 0 && n.messages[i].about == a.param.ID && o.Time.Sub(n.messages[i].told) < quietTime && !slices.ContainsFunc(n.messages, failed) {
+		m.told = n.messages[i].told
+		n.messages[i] = m
+		t.mu.Unlock()
+		return
+	}
+	n.messages = slices.DeleteFunc(n.messages, func(x message) bool { return failed(x) || x.EventID == writtenEvent })
+	t.setMessage(n, m)
+	t.mu.Unlock()
+	t.publish()
 }

@@ -283,7 +283,9 @@ func (t *Tree) applyEdits(list []*edited, tell func(*device) *nodes.Change) (end
 			n.changed = instant(t.changed)
 		}
 		if n.controls && !e.controls { // it cannot be written well any more, which would take the message away
-			t.forget(n, func(m *message) bool { return m.EventID == controlEvent && m.from == nil })
+			t.forget(n, func(m *message) bool {
+				return (m.EventID == controlEvent || m.EventID == writtenEvent) && m.from == nil
+			})
 		}
 		n.spec.ID, n.spec.Name, n.settings, n.controls, n.position = e.id, e.name, e.settings, e.controls, e.position
 		n.spec.Parent = n.parent.spec.ID // the parent came before

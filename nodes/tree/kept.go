@@ -54,7 +54,7 @@ func (t *Tree) clearMessages(id string) error {
 	before := len(n.messages)
 	n.messages = slices.DeleteFunc(n.messages, func(m message) bool {
 		_, own := keptNumber(&m)
-		return own || m.EventID == controlEvent && m.from == nil
+		return own || (m.EventID == controlEvent || m.EventID == writtenEvent) && m.from == nil
 	})
 	if changed = changed || len(n.messages) < before; changed {
 		t.restate(n)

@@ -73,14 +73,18 @@ func (n *node) identified() nodes.Spec {
 type message struct {
 	nodes.Message
 	from   *device
-	about  string // the control parameter concerned, when it is of one
-	signed bool   // acknowledged by a person
+	about  string    // the control parameter concerned, when it is of one
+	signed bool      // acknowledged by a person
+	done   bool      // it says that all went well, which changes no state
+	told   time.Time // of done: when that was last an event
 }
 
 // state is the state that the message gives its node.
 func (m *message) state() nodes.State {
 	s := m.Severity.State()
 	switch {
+	case m.done:
+		return nodes.StateNone
 	case m.signed && s == nodes.StateWarning:
 		return nodes.StateWarningSigned
 	case m.signed && s == nodes.StateError:
