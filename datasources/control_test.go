@@ -123,8 +123,8 @@ func TestCommands(t *testing.T) {
 	c, _, _, _ := grow(t)
 	unit := nodes.Ref{ID: "L/U"}
 	const every = " ClearMessages LogMessage Enable Disable"
-	for name, want := range map[string]string{"looker": "FaultReport", "reader": "Identify ReadoutReport FaultReport", "operator": "FaultReport",
-		"installer": "Move Scan" + every + " FaultReport", "all": "Identify Move Scan" + every + " ReadoutReport FaultReport"} {
+	for name, want := range map[string]string{"looker": "FaultReport InterfaceReport", "reader": "Identify ReadoutReport FaultReport InterfaceReport", "operator": "FaultReport InterfaceReport",
+		"installer": "Move Scan" + every + " FaultReport InterfaceReport", "all": "Identify Move Scan" + every + " ReadoutReport FaultReport InterfaceReport"} {
 		who := person(name)
 		list, err := c.Commands(who, unit)
 		var got []string

@@ -1,6 +1,7 @@
 package datasources
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,5 +99,30 @@ func TestPublished(t *testing.T) {
 				t.Errorf("%s: %+v", name, f)
 			}
 		}
+	}
+}
+
+// TestInterfaceReport: what is claimed in a branch, and what lacks.
+func TestInterfaceReport(t *testing.T) {
+	c, _, p, trees := grow(t)
+	if f, err := query(t, c, nodes.System, "L", InterfaceReport); err != nil || len(f.rows) != 0 || !strings.HasPrefix(f.remark.Text, "No node claims an interface") {
+		t.Errorf("nothing claimed: %+v, %v", f, err)
+	}
+	for id, text := range map[string]string{"L/U/r": "sensor:temperature", "L/V/r": "sensor:temperature\nurn:example:valve:1.0"} {
+		if err := trees[0].Edit(t.Context(), nodes.Edit{Node: id, Params: nodes.Params{nodes.ParamInterfaces: nodes.String(text)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.host("L").Report([]nodes.Reading{{Node: "L/U/r", Fields: []nodes.Field{{Name: "Temperature", Value: nodes.Quantity(21.5, 1, "°C"), Time: noon, Category: nodes.Momentary}}}})
+	f, err := query(t, c, nodes.System, "L", InterfaceReport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"L/U/r|urn:nfi:iot:hi:sensor:temperature:1.0|true|",
+		"L/V/r|urn:nfi:iot:hi:sensor:temperature:1.0|false|it has no field Temperature",
+		"L/V/r|urn:example:valve:1.0|true|"}
+	if !slices.Equal(f.rows, want) || f.remark.Text != "1 of 3 interfaces that are claimed are not fulfilled." {
+		t.Errorf("got %q, %v, want %q", f.rows, f.remark, want)
 	}
 }

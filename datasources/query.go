@@ -11,8 +11,9 @@ import (
 // The queries that every node has, over the node and all below it that the caller
 // may see.
 const (
-	ReadoutReport = "ReadoutReport"
-	FaultReport   = "FaultReport"
+	ReadoutReport   = "ReadoutReport"
+	FaultReport     = "FaultReport"
+	InterfaceReport = "InterfaceReport"
 )
 
 // ownQueries are the queries that the catalog itself runs.
@@ -21,6 +22,8 @@ var ownQueries = []nodes.Command{
 		Description: "Reads this node and everything below it, and lists all values with unit, quality, age and state of their nodes. Devices are asked where values are not current."},
 	{ID: FaultReport, Kind: nodes.Query, Title: "Fault report", Category: "Reports", SortKey: "2", Rights: nodes.See,
 		Description: "Lists the nodes in error here and below, newest first: since when, the last message, and how often in the last seven days."},
+	{ID: InterfaceReport, Kind: nodes.Query, Title: "Interface report", Category: "Reports", SortKey: "3", Rights: nodes.See,
+		Description: "Lists the harmonised interfaces that are claimed here and below, whether the nodes fulfil them, and what lacks."},
 }
 
 // ownQuery returns one of the queries that the catalog itself runs; nil: it is none.
@@ -49,8 +52,11 @@ func (c *Catalog) runOwn(ctx context.Context, t *tree.Tree, who nodes.Caller, re
 		return nodes.Errorf(nodes.Invalid, "query", ref, command+" takes no parameters; leave them away")
 	}
 	r := &report{c: c, tree: t, who: who, put: put}
-	if command == ReadoutReport {
+	switch command {
+	case ReadoutReport:
 		return r.readout(ctx, ref.ID)
+	case InterfaceReport:
+		return r.interfaces(ctx, ref.ID)
 	}
 	return r.faults(ctx, ref.ID)
 }
