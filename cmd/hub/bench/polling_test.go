@@ -313,6 +313,13 @@ func exists(file string) bool {
 
 // reader reads values of a daemon as its owner.
 func reader(t *testing.T, hub *exec.Cmd) *sensordata.Client {
+	values := &sensordata.Client{}
+	values.Link, values.To = owner(t, hub, inbox{values})
+	return values
+}
+
+// owner logs in as the hub's owner and returns the hub's full address, too.
+func owner(t *testing.T, hub *exec.Cmd, x ext.Extension) (*xmppface.Session, string) {
 	b, err := os.ReadFile(filepath.Join(hub.Dir, "data", "owner.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -325,8 +332,7 @@ func reader(t *testing.T, hub *exec.Cmd) *sensordata.Client {
 	if err := os.WriteFile(ca, []byte(o.Certificate), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	values := &sensordata.Client{}
-	s, err := xmppface.Dial(t.Context(), xmppface.Account{JID: o.JID, Password: o.Password, Server: o.Address, CAFile: ca, Way: nodes.WayLocal, Priority: -1, Log: quiet}, inbox{values})
+	s, err := xmppface.Dial(t.Context(), xmppface.Account{JID: o.JID, Password: o.Password, Server: o.Address, CAFile: ca, Way: nodes.WayLocal, Priority: -1, Log: quiet}, x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,8 +341,7 @@ func reader(t *testing.T, hub *exec.Cmd) *sensordata.Client {
 	if err != nil || len(found) == 0 {
 		t.Fatalf("the hub is not online: %v", err)
 	}
-	values.Link, values.To = s, found[0]
-	return values
+	return s, found[0]
 }
 
 // inbox gives messages to a client of sensor data.
