@@ -280,7 +280,8 @@ func FuzzSealed(f *testing.F) {
 	s := testSecrets(k)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if v := sealedValue(b); Sealed(v) {
-			if got, ok := s.value(b, place("test", "a", "Password")); ok && !bytes.Equal(b, good) {
+			// The seed may be sealed by another process, with another nonce.
+			if got, ok := s.value(b, place("test", "a", "Password")); ok && got != nodes.String("x") {
 				t.Errorf("opened as %v", got)
 			}
 		}
