@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/fieldhub/hub/nodes"
-	"github.com/fieldhub/hub/nodes/param"
 )
 
 type addCmd struct {
@@ -18,6 +17,7 @@ type addCmd struct {
 	Params []string `arg:"" optional:"" help:"Parameters, e.g. Host=192.0.2.20 Port=502." placeholder:"ID=VALUE"`
 	Parent string   `help:"Id or path of the parent; the root when left out." short:"p"`
 	ID     string   `help:"Id; made from parent and name when left out." name:"id"`
+	Ask    bool     `help:"On a terminal, ask for every parameter that is not given; without it, for those that are required."`
 }
 
 func (c *addCmd) Run(p *program) error {
@@ -33,22 +33,17 @@ func (c *addCmd) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		n := nodes.NewNode{Parent: parent, Type: c.Type, ID: c.ID, Name: c.Name, Params: make(nodes.Params)}
-		for _, text := range c.Params {
-			id, value, ok := strings.Cut(text, "=")
-			if !ok {
-				return usageError{fmt.Errorf("%q: write a parameter as ID=VALUE", text)}
-			}
-			i := slices.IndexFunc(f.Params, func(x nodes.Param) bool { return strings.EqualFold(x.ID, id) })
-			if i < 0 {
-				return usageError{fmt.Errorf("a %s has no parameter %s; \"hub types %s\" lists them", c.Type, id, c.Parent)}
-			}
-			v, err := param.Parse(f.Params[i], value)
-			if err != nil {
-				return usageError{fmt.Errorf("%s: %w", id, err)}
-			}
-			n.Params[f.Params[i].ID] = v
+		given, err := parseParams(f.Params, c.Params, "a "+c.Type)
+		if err != nil {
+			return err
 		}
+		if p.mayAsk() {
+			list := slices.DeleteFunc(slices.Clone(f.Params), func(x nodes.Param) bool { return x.ID == "NodeId" || x.ID == "Name" })
+			if err := p.complete(f.Title, list, f.Values, given, c.Ask); err != nil {
+				return err
+			}
+		}
+		n := nodes.NewNode{Parent: parent, Type: c.Type, ID: c.ID, Name: c.Name, Params: given}
 		info, err := s.nodes.Create(ctx, n)
 		var e *nodes.Error
 		if errors.As(err, &e) && len(e.Fields) > 0 {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,8 +153,8 @@ type prepared struct {
 }
 
 // prepare finds a command, reads its parameters and asks what is to be asked.
-func (p *program) prepare(ctx context.Context, s *client, node, command string, args []string, yes, query bool) (*prepared, error) {
-	ref, err := s.find(ctx, node)
+func (p *program) prepare(ctx context.Context, s *client, c *chosen, query bool) (*prepared, error) {
+	ref, err := s.find(ctx, c.Node)
 	if err != nil {
 		return nil, err
 	}
@@ -161,41 +162,39 @@ func (p *program) prepare(ctx context.Context, s *client, node, command string, 
 	if err != nil {
 		return nil, err
 	}
-	cmd, err := choose(list, command, ref)
+	cmd, err := choose(list, c.Command, ref)
 	switch {
 	case err != nil:
 		return nil, err
 	case query && cmd.Kind != nodes.Query:
-		return nil, usageError{fmt.Errorf("%s is no query; run it with \"hub do %s %s\"", cmd.ID, node, cmd.ID)}
+		return nil, usageError{fmt.Errorf("%s is no query; run it with \"hub do %s %s\"", cmd.ID, c.Node, cmd.ID)}
 	case !query && cmd.Kind == nodes.Query:
-		return nil, usageError{fmt.Errorf("%s is a query; run it with \"hub query %s %s\"", cmd.ID, node, cmd.ID)}
+		return nil, usageError{fmt.Errorf("%s is a query; run it with \"hub query %s %s\"", cmd.ID, c.Node, cmd.ID)}
 	}
 	f, err := s.commandForm(ctx, ref, cmd)
 	if err != nil {
 		return nil, err
 	}
 	out := &prepared{ref: ref, cmd: cmd}
-	given, err := parseParams(f.Params, args, cmd.ID)
+	given, err := parseParams(f.Params, c.Params, cmd.ID)
 	if err != nil {
 		return nil, err
 	}
 	if cmd.Kind != nodes.Simple {
 		out.params = given
-		all := nodes.Params{}
-		for id, v := range f.Values {
-			all[id] = v
+		if p.mayAsk() {
+			if err := p.complete(cmp.Or(f.Instructions, cmd.Title), f.Params, f.Values, given, c.Ask); err != nil {
+				return nil, err
+			}
 		}
-		for id, v := range given {
-			all[id] = v
-		}
-		if _, missing := param.Check(f.Params, all); len(missing) > 0 {
+		if _, missing := param.Check(f.Params, merged(f.Values, given)); len(missing) > 0 {
 			return nil, usageError{wrongFields(&nodes.Error{Fields: missing})}
 		}
 		for id, v := range f.Hidden {
 			out.params[id] = v
 		}
 	}
-	return out, p.confirm(cmd.Confirmation, yes)
+	return out, p.confirm(cmd.Confirmation, c.Yes)
 }
 
 // failure words why a command did not succeed.
@@ -207,16 +206,22 @@ func (x *prepared) failure(err error) error {
 	return fmt.Errorf("%s %w", ended(x.cmd.Failure), err)
 }
 
-type doCmd struct {
+// chosen is which command a person wants to run, and how.
+type chosen struct {
 	Node    string   `arg:"" help:"Id or path of the node."`
-	Command string   `arg:"" help:"The command; \"hub commands NODE\" lists them."`
+	Command string   `arg:"" help:"The command or query; \"hub commands NODE\" lists them."`
 	Params  []string `arg:"" optional:"" help:"Its parameters; @FILE as a value is what is in the file." placeholder:"NAME=VALUE"`
-	Yes     bool     `help:"Do not ask." short:"y"`
+	Yes     bool     `help:"Do not ask whether to do it." short:"y"`
+	Ask     bool     `help:"On a terminal, ask for every parameter that is not given; without it, for those that are required."`
+}
+
+type doCmd struct {
+	chosen
 }
 
 func (c *doCmd) Run(p *program) error {
 	return p.with(func(ctx context.Context, s *client) error {
-		x, err := p.prepare(ctx, s, c.Node, c.Command, c.Params, c.Yes, false)
+		x, err := p.prepare(ctx, s, &c.chosen, false)
 		if err != nil {
 			return err
 		}

@@ -1,15 +1,11 @@
 package app
 
 import (
-	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/nodes/param"
@@ -161,19 +157,7 @@ func alter(e *nodes.Edit, f *nodes.Form, x *nodes.Param, value string) error {
 // ask asks for one parameter after the other, and whether to make the changes.
 func (c *editCmd) ask(p *program, f *nodes.Form) (nodes.Edit, error) {
 	e := nodes.Edit{Params: make(nodes.Params)}
-	in := bufio.NewReader(os.Stdin)
-	read := func() (string, error) {
-		if in.Buffered() == 0 && !typed(p.ctx, os.Stdin) {
-			fmt.Fprintln(p.err)
-			return "", errInterrupted
-		}
-		text, err := in.ReadString('\n')
-		if err != nil { // Ctrl-D
-			fmt.Fprintln(p.err)
-			return "", errDeclined
-		}
-		return strings.TrimSpace(text), nil
-	}
+	q := p.questions()
 	fmt.Fprintf(p.err, "%s. Enter keeps what is in brackets, - takes it away, Ctrl-C changes nothing.\n", clean(f.Title))
 	var changes []string
 	for i := range f.Params {
@@ -181,40 +165,19 @@ func (c *editCmd) ask(p *program, f *nodes.Form) (nodes.Edit, error) {
 		if x.ReadOnly || x.Multi || strings.HasSuffix(x.ID, clearing) {
 			continue
 		}
-		fmt.Fprintln(p.err, clean(x.ID+": "+cmp.Or(x.Description, x.Label)))
-		for {
-			fmt.Fprint(p.err, clean("  ["+present(f, x)+"] "))
-			restore := func() {}
-			if x.Secret {
-				restore = quietTerminal(os.Stdin, unix.ECHO)
-			}
-			text, err := read()
-			restore()
-			if x.Secret && err == nil {
-				fmt.Fprintln(p.err)
-			}
-			if err != nil {
-				return e, err
-			}
-			if text == "" {
-				break
-			}
-			if text == "-" {
-				text = ""
-			}
-			if err := alter(&e, f, x, text); err != nil {
-				fmt.Fprintln(p.err, clean("  "+err.Error()))
-				continue
-			}
+		changed, err := q.param(x, present(f, x), func(text string) error { return alter(&e, f, x, text) })
+		if err != nil {
+			return e, err
+		}
+		if changed {
 			changes = append(changes, x.ID)
-			break
 		}
 	}
 	if len(changes) == 0 {
 		return e, errDeclined
 	}
 	fmt.Fprintf(p.err, "Change %s? [y/N] ", strings.Join(changes, ", "))
-	switch text, err := read(); {
+	switch text, err := q.line(false); {
 	case err != nil:
 		return e, err
 	case !strings.EqualFold(text, "y") && !strings.EqualFold(text, "yes"):

@@ -10,11 +10,8 @@ import (
 )
 
 type queryCmd struct {
-	Node    string   `arg:"" help:"Id or path of the node."`
-	Command string   `arg:"" help:"The query; \"hub commands NODE\" lists them."`
-	Params  []string `arg:"" optional:"" help:"Its parameters; @FILE as a value is what is in the file." placeholder:"NAME=VALUE"`
-	Out     string   `help:"Where files that it finds are written: a file, or a folder for several. Without it one that is all there is goes to standard output." short:"o" placeholder:"FILE"`
-	Yes     bool     `help:"Do not ask." short:"y"`
+	chosen
+	Out string `help:"Where files that it finds are written: a file, or a folder for several. Without it one that is all there is goes to standard output." short:"o" placeholder:"FILE"`
 }
 
 // shower shows what a query finds.
@@ -26,7 +23,7 @@ type shower interface {
 
 func (c *queryCmd) Run(p *program) error {
 	return p.with(func(ctx context.Context, s *client) error {
-		x, err := p.prepare(ctx, s, c.Node, c.Command, c.Params, c.Yes, true)
+		x, err := p.prepare(ctx, s, &c.chosen, true)
 		if err != nil {
 			return err
 		}
