@@ -49,7 +49,9 @@ type Account struct {
 	// subscription; the hub then wants to see theirs, too. When nil, requests are
 	// left unanswered. It must not block.
 	Welcome func(nodes.Caller) bool
-	Log     *slog.Logger // slog.Default() when nil
+	// Creation makes the account where the server does not know it; never, when nil.
+	Creation Creation
+	Log      *slog.Logger // slog.Default() when nil
 	// Trace gets the exact bytes of every stanza after login, sent or received. It
 	// is called by several goroutines. May be nil.
 	Trace func(sent bool, stanza []byte)

@@ -151,6 +151,9 @@ func (f *Face) Run(ctx context.Context) error {
 		if failure.Kind == Replaced { // or two hubs would throw each other out for ever
 			d = max(d, f.o.Last/2)
 		}
+		if isRegistrationRefused(failure) { // servers count who asks often
+			d = max(d, 5*f.o.Last)
+		}
 		if errors.Is(failure, errForgotten) {
 			d = 0
 		}

@@ -77,7 +77,7 @@ func dial(ctx context.Context, a Account, r *routes, p *pool, stay *staying) (*S
 		return nil, &Failure{Kind: Misconfigured, Text: "the resource " + a.Resource + " cannot be used", Err: err}
 	}
 	b := binding{resource: wanted.Resourcepart(), manage: stay != nil}
-	c, err := connect(ctx, &a, self, &b)
+	c, err := arrive(ctx, &a, self, &b)
 	if err != nil {
 		return nil, err
 	}
