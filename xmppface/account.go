@@ -58,6 +58,8 @@ type Account struct {
 
 	now      func() time.Time // for tests of certificates; time.Now when nil
 	resolver *net.Resolver    // for tests; the system's when nil
+	maxTLS   uint16           // for tests; the latest when 0
+	channel  *channel         // shared by the copies of an account that was filled
 }
 
 func (a *Account) fill() (jid.JID, error) {
@@ -92,6 +94,9 @@ func (a *Account) fill() (jid.JID, error) {
 	}
 	if a.now == nil {
 		a.now = time.Now
+	}
+	if a.channel == nil {
+		a.channel = &channel{}
 	}
 	return j.Bare(), nil
 }

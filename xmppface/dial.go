@@ -39,21 +39,33 @@ func connect(ctx context.Context, a *Account, self jid.JID, b *binding) (*stream
 	}
 	direct := cfg.Clone()
 	direct.NextProtos = []string{"xmpp-client"}
-	conn, at, err := reach(ctx, a, list, direct)
-	if err != nil {
-		return nil, failed(err, at.addr)
-	}
-	var c *stream.Conn
-	if !a.Component {
-		c, err = negotiate(ctx, conn, a, self, b, cfg, at.direct)
-	} else if err = guarded(a, conn); err == nil {
-		c, err = handshake(ctx, conn, a, self, b)
-	}
-	if err != nil {
-		conn.Close()
-		if ctx.Err() != nil {
-			err = ctx.Err()
+	once := func() (*stream.Conn, place, error) {
+		conn, at, err := reach(ctx, a, list, direct)
+		if err != nil {
+			return nil, at, err
 		}
+		var c *stream.Conn
+		if !a.Component {
+			c, err = negotiate(ctx, conn, a, self, b, cfg, at.direct)
+		} else if err = guarded(a, conn); err == nil {
+			c, err = handshake(ctx, conn, a, self, b)
+		}
+		if err != nil {
+			conn.Close()
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			}
+			return nil, at, err
+		}
+		return c, at, nil
+	}
+	c, at, err := once()
+	if unbound := new(errBinding); errors.As(err, &unbound) && a.channel.failed() {
+		a.Log.Warn("the server offers logins that are bound to the TLS connection (SCRAM-PLUS), but refuses ours; the hub logs in without that until it is started again",
+			"account", a.JID, "server", at.addr, "said", unbound.said)
+		c, at, err = once()
+	}
+	if err != nil {
 		return nil, failed(err, at.addr)
 	}
 	return c, nil
@@ -103,7 +115,8 @@ func negotiate(ctx context.Context, conn net.Conn, a *Account, self jid.JID, b *
 	defer stop()
 	features := []xmpp.StreamFeature{
 		stream.StartTLS(cfg),
-		login(self.Localpart(), a.Password),
+		bindings(),
+		login(self.Localpart(), a.Password, a.channel),
 		bind(b),
 	}
 	var state xmpp.SessionState

@@ -39,6 +39,7 @@ const (
 	RateLimit      FailureKind = "rate limit"             // the server finds that we do too much
 	NoMechanism    FailureKind = "no mechanism"           // no common way to log in
 	Unauthentic    FailureKind = "unauthenticated"        // the server let us in without login
+	Unbound        FailureKind = "channel binding"        // the login is not for the TLS connection that we have
 	Replaced       FailureKind = "replaced"               // another client took the resource (conflict)
 	ServerShutdown FailureKind = "server shutdown"        // the server ends or restarts
 	BrokenStream   FailureKind = "broken stream"          // a stream error, ours or the server's
@@ -102,6 +103,9 @@ func explain(err error, a *Account, server, domain string) *Failure {
 			return f(UnknownHost, "there is no host %s: check the server or the domain of the account, and the name servers of this machine", dns.Name)
 		}
 		return f(NoNames, "the address of %s could not be found: the name servers of this machine do not answer; check the network and its name servers", dns.Name)
+	}
+	if unbound := new(errBinding); errors.As(err, &unbound) {
+		return f(Unbound, "the server %s refuses a login that is bound to our TLS connection (%s), though it took one before: somebody may be in between; when its owner has changed it, start the hub again", server, unbound.said)
 	}
 	if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) {
 		return f(NoTLS, "the server %s does not speak TLS from the first byte: write tls: starttls, or the port for direct TLS (often 5223)", server)

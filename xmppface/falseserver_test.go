@@ -18,37 +18,60 @@ import (
 
 const offerSHA256 = fakeHeader + "<stream:features><mechanisms xmlns='" + nsSASL + "'><mechanism>PLAIN</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>SCRAM-SHA-256</mechanism></mechanisms></stream:features>"
 
-// scram answers a login with SCRAM-SHA-256 for the password "x" as a server does, or
-// falsely: challenge and final change what it says.
-func scram(c net.Conn, hear func(string) string, rounds int, challenge, final func(string) string) {
-	hear("'>")
-	io.WriteString(c, offerSHA256)
-	auth := hear("</auth>")
-	_, auth, _ = strings.Cut(auth, "<auth")
-	_, text, _ := strings.Cut(strings.TrimSuffix(auth, "</auth>"), ">")
+// scramLogin is a login with SCRAM-SHA-256 for the password "x", as its server sees it.
+type scramLogin struct {
+	gs2, bare   string // of the client's first message
+	serverFirst string
+	rounds      int
+}
+
+const scramSalt = "0123456789abcdef"
+
+// newScram reads the client's first message, in base64.
+func newScram(text string, rounds int) *scramLogin {
 	first, _ := base64.StdEncoding.DecodeString(text)
-	bare := strings.TrimPrefix(string(first), "n,,")
+	header, bare, _ := strings.Cut(string(first), ",,")
 	_, nonce, _ := strings.Cut(bare, ",r=")
-	salt := []byte("0123456789abcdef")
-	serverFirst := challenge(fmt.Sprintf("r=%sserver,s=%s,i=%d", nonce, base64.StdEncoding.EncodeToString(salt), rounds))
-	say := func(name, text string) {
-		io.WriteString(c, "<"+name+" xmlns='"+nsSASL+"'>"+base64.StdEncoding.EncodeToString([]byte(text))+"</"+name+">")
-	}
-	say("challenge", serverFirst)
-	_, text, _ = strings.Cut(hear("</response>"), "'>")
-	last, _ := base64.StdEncoding.DecodeString(strings.TrimSuffix(text, "</response>"))
-	withoutProof, _, _ := strings.Cut(string(last), ",p=")
+	return &scramLogin{gs2: header + ",,", bare: bare, rounds: rounds,
+		serverFirst: fmt.Sprintf("r=%sserver,s=%s,i=%d", nonce, base64.StdEncoding.EncodeToString([]byte(scramSalt)), rounds)}
+}
+
+// flag is what the client says of channel binding.
+func (x *scramLogin) flag() string { return strings.TrimSuffix(x.gs2, ",,") }
+
+// final is the server's last message after that of the client.
+func (x *scramLogin) final(last string) string {
+	withoutProof, _, _ := strings.Cut(last, ",p=")
 	mac := func(key []byte, text string) []byte {
 		h := hmac.New(sha256.New, key)
 		io.WriteString(h, text)
 		return h.Sum(nil)
 	}
-	salted, err := pbkdf2.Key(sha256.New, "x", salt, min(rounds, 10000), sha256.Size)
+	salted, err := pbkdf2.Key(sha256.New, "x", []byte(scramSalt), min(x.rounds, 10000), sha256.Size)
 	if err != nil {
 		panic(err)
 	}
-	signature := mac(mac(salted, "Server Key"), bare+","+serverFirst+","+withoutProof)
-	say("success", final("v="+base64.StdEncoding.EncodeToString(signature)))
+	return "v=" + base64.StdEncoding.EncodeToString(mac(mac(salted, "Server Key"), x.bare+","+x.serverFirst+","+withoutProof))
+}
+
+// say sends a step of a login.
+func say(c net.Conn, name, text string) {
+	io.WriteString(c, "<"+name+" xmlns='"+nsSASL+"'>"+base64.StdEncoding.EncodeToString([]byte(text))+"</"+name+">")
+}
+
+// scram answers a login as a server does, or falsely: challenge and final change what it
+// says.
+func scram(c net.Conn, hear func(string) string, rounds int, challenge, final func(string) string) {
+	hear("'>")
+	io.WriteString(c, offerSHA256)
+	_, auth, _ := strings.Cut(hear("</auth>"), "<auth")
+	_, text, _ := strings.Cut(strings.TrimSuffix(auth, "</auth>"), ">")
+	x := newScram(text, rounds)
+	x.serverFirst = challenge(x.serverFirst)
+	say(c, "challenge", x.serverFirst)
+	_, text, _ = strings.Cut(hear("</response>"), "'>")
+	last, _ := base64.StdEncoding.DecodeString(strings.TrimSuffix(text, "</response>"))
+	say(c, "success", final(x.final(string(last))))
 }
 
 // TestFalseServers: what somebody may try who answers in place of the server, even with

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -18,9 +17,6 @@ import (
 )
 
 const nsSASL = "urn:ietf:params:xml:ns:xmpp-sasl"
-
-// mechanisms are the ways to log in, best first. None of them sends the password.
-var mechanisms = []sasl.Mechanism{sasl.ScramSha256, sasl.ScramSha1}
 
 // maxIterations bounds the work that a server can ask of us. With fewer than
 // minIterations (RFC 7677, 4) our proof would tell too much of the password to a
@@ -32,9 +28,10 @@ const (
 
 var iterations = regexp.MustCompile(`(?:^|,)i=([^,]*)`)
 
-// login is the stream feature SASL (RFC 6120, 6) with SCRAM, client side. The
-// library's own does not tell a wrong password from other failures.
-func login(user, password string) xmpp.StreamFeature {
+// login is the stream feature SASL (RFC 6120, 6) with SCRAM, client side, bound to the
+// TLS connection where both ends can. The library's own does not tell a wrong password
+// from other failures.
+func login(user, password string, ch *channel) xmpp.StreamFeature {
 	return xmpp.StreamFeature{
 		Name:       xml.Name{Space: nsSASL, Local: "mechanisms"},
 		Necessary:  xmpp.Secure,
@@ -48,28 +45,34 @@ func login(user, password string) xmpp.StreamFeature {
 		},
 		Negotiate: func(_ context.Context, s *xmpp.Session, data any) (xmpp.SessionState, io.ReadWriter, error) {
 			offered, _ := data.([]string)
-			i := slices.IndexFunc(mechanisms, func(m sasl.Mechanism) bool { return slices.Contains(offered, m.Name) })
-			if i < 0 {
+			listed, _ := s.Feature(nsBindings)
+			kinds, _ := listed.([]string)
+			st := s.ConnectionState()
+			name, m, ok := choose(offered, kinds, st, ch.isOff())
+			if !ok {
 				return 0, nil, &Failure{Kind: NoMechanism,
 					Text: "the server offers no way to log in that does not show it the password: it must offer SCRAM-SHA-256 or SCRAM-SHA-1, but has " + strings.Join(offered, " ")}
 			}
-			if err := authenticate(s, mechanisms[i], user, password); err != nil {
+			client := sasl.NewClient(m, sasl.TLSState(st), sasl.RemoteMechanisms(offered...),
+				sasl.Credentials(func() ([]byte, []byte, []byte) { return []byte(user), []byte(password), nil }))
+			if err := authenticate(s, name, client); err != nil {
 				return 0, nil, err
+			}
+			if strings.HasSuffix(name, "-PLUS") {
+				ch.worked()
 			}
 			return xmpp.Authn, s.Conn(), nil
 		},
 	}
 }
 
-func authenticate(s *xmpp.Session, m sasl.Mechanism, user, password string) error {
-	client := sasl.NewClient(m, sasl.Credentials(func() ([]byte, []byte, []byte) {
-		return []byte(user), []byte(password), nil
-	}))
+// authenticate logs in by the mechanism of that name.
+func authenticate(s *xmpp.Session, name string, client *sasl.Negotiator) error {
 	more, response, err := client.Step(nil)
 	if err != nil {
 		return err
 	}
-	head := "<auth xmlns='" + nsSASL + "' mechanism='" + m.Name + "'>"
+	head := "<auth xmlns='" + nsSASL + "' mechanism='" + name + "'>"
 	tail := "</auth>"
 	for {
 		text := base64.StdEncoding.EncodeToString(response)
@@ -120,7 +123,7 @@ func authenticate(s *xmpp.Session, m sasl.Mechanism, user, password string) erro
 			}
 			return nil
 		case "failure":
-			return refused(e)
+			return refused(e, name)
 		default:
 			return fmt.Errorf("login: unexpected <%s/>", e.Name.Local)
 		}
@@ -145,8 +148,8 @@ func checkIterations(challenge []byte) error {
 	return nil
 }
 
-// refused explains a failed login.
-func refused(e *wire.Element) error {
+// refused explains a failed login by a mechanism.
+func refused(e *wire.Element, mechanism string) error {
 	condition, text := "not-authorized", ""
 	for _, c := range e.Children {
 		if c.Name.Local == "text" {
@@ -156,6 +159,9 @@ func refused(e *wire.Element) error {
 		}
 	}
 	cause := errors.New(strings.TrimSpace(condition + " " + text))
+	if strings.HasSuffix(mechanism, "-PLUS") && aboutBinding(condition, text) {
+		return &errBinding{cause.Error()}
+	}
 	switch condition {
 	case "account-disabled":
 		return &Failure{Kind: Disabled, Err: cause, Text: because("the server's administrator has disabled the account", text) + ": ask for it to be enabled again"}

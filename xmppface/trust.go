@@ -49,7 +49,7 @@ func clientTLS(a *Account, domain string) (*tls.Config, error) {
 	// What is written at a time is one record: a server gets it whole or, when the
 	// connection is lost, not at all. Prosody 0.12 cannot resume a session when the lost
 	// connection ended within a stanza.
-	cfg := &tls.Config{ServerName: domain, RootCAs: roots, MinVersion: tls.VersionTLS12, Time: a.now, DynamicRecordSizingDisabled: true}
+	cfg := &tls.Config{ServerName: domain, RootCAs: roots, MinVersion: tls.VersionTLS12, MaxVersion: a.maxTLS, Time: a.now, DynamicRecordSizingDisabled: true}
 	if len(a.Pins) == 0 {
 		cfg.InsecureSkipVerify = a.Insecure
 		return cfg, nil

@@ -1,0 +1,205 @@
+package xmppface
+
+import (
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fieldhub/hub/xmppface/xmpptest"
+)
+
+// What is chosen, and what is said of channel binding, by what the server offers.
+func TestChoose(t *testing.T) {
+	const all = "PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS"
+	newer, older := tls.ConnectionState{Version: tls.VersionTLS13}, tls.ConnectionState{Version: tls.VersionTLS12, TLSUnique: []byte("unique")}
+	for _, tt := range []struct {
+		name, offered string
+		kinds         []string
+		st            tls.ConnectionState
+		off           bool
+		want          string // and the flag
+	}{
+		{"all", all, nil, newer, false, "SCRAM-SHA-256-PLUS p"},
+		{"all, TLS 1.2", all, nil, older, false, "SCRAM-SHA-256-PLUS p"},
+		{"all, nothing to bind to", all, nil, tls.ConnectionState{Version: tls.VersionTLS12}, false, "SCRAM-SHA-256 n"},
+		{"all, bound logins fail", all, nil, newer, true, "SCRAM-SHA-256 n"},
+		{"the server knows our kind", all, []string{"tls-unique", "tls-exporter"}, newer, false, "SCRAM-SHA-256-PLUS p"},
+		{"the server knows other kinds", all, []string{"tls-server-end-point"}, newer, false, "SCRAM-SHA-256 n"},
+		{"bound before better", "SCRAM-SHA-1-PLUS SCRAM-SHA-256", nil, newer, false, "SCRAM-SHA-1-PLUS p"},
+		{"the server does not bind", "PLAIN SCRAM-SHA-1 SCRAM-SHA-256", nil, newer, false, "SCRAM-SHA-256 y"},
+		{"only the old one", "SCRAM-SHA-1", nil, newer, false, "SCRAM-SHA-1 y"},
+		{"neither end binds", "SCRAM-SHA-1", nil, newer, true, "SCRAM-SHA-1 n"},
+		{"it binds in a way that we have not", "SCRAM-SHA-512-PLUS SCRAM-SHA-256", nil, newer, false, "SCRAM-SHA-256 n"},
+		{"nothing that is good", "PLAIN DIGEST-MD5", nil, newer, false, ""},
+	} {
+		name, m, ok := choose(strings.Fields(tt.offered), tt.kinds, tt.st, tt.off)
+		got := ""
+		if ok {
+			got = name + " " + flag(name, m.Name)
+		}
+		if got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// flag is what a mechanism, taken for that name, says of channel binding.
+func flag(name, mechanism string) string {
+	switch {
+	case strings.HasSuffix(name, "-PLUS"):
+		return "p"
+	case strings.HasSuffix(mechanism, "-PLUS"):
+		return "y"
+	}
+	return "n"
+}
+
+// TestBoundLogin: what becomes of it with real servers. ejabberd 23.01 offers it with
+// TLS 1.3, where it does not work.
+func TestBoundLogin(t *testing.T) {
+	ejabberd := xmpptest.Ejabberd(t)
+	prosody := xmpptest.Prosody(t, xmpptest.Options{})
+	old := xmpptest.Prosody(t, xmpptest.Options{SHA1: true})
+	for _, tt := range []struct {
+		name       string
+		srv        xmpptest.Server
+		tls        uint16
+		bound, off bool
+	}{
+		{"ejabberd, TLS 1.2", ejabberd, tls.VersionTLS12, true, false},
+		{"ejabberd, TLS 1.3", ejabberd, tls.VersionTLS13, false, true},
+		{"Prosody, TLS 1.2", prosody, tls.VersionTLS12, true, false},
+		{"Prosody, TLS 1.3", prosody, tls.VersionTLS13, false, false},
+		{"Prosody with SHA-1, TLS 1.2", old, tls.VersionTLS12, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var log strings.Builder
+			a := account(t, tt.srv, "user")
+			a.maxTLS, a.channel, a.Log = tt.tls, &channel{}, slog.New(slog.NewTextHandler(&log, nil))
+			for range 2 {
+				s, err := Dial(within(t, 10*time.Second), a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.Close()
+			}
+			a.Password = "wrong"
+			fails(t, a, WrongPassword, "password")
+			if a.channel.bound != tt.bound || a.channel.off != tt.off {
+				t.Errorf("bound: %v, want %v; given up: %v, want %v", a.channel.bound, tt.bound, a.channel.off, tt.off)
+			}
+			if got := strings.Count(log.String(), "SCRAM-PLUS"); got != 0 && !tt.off || got != 1 && tt.off {
+				t.Errorf("told %d times: %s", got, &log)
+			}
+		})
+	}
+}
+
+// TestBinding: by a server that checks what a login is bound to, with TLS 1.3.
+func TestBinding(t *testing.T) {
+	const all = "SCRAM-SHA-256 SCRAM-SHA-256-PLUS"
+	refusal := "<failure xmlns='" + nsSASL + "'><not-authorized/><text>Invalid channel binding</text></failure>"
+	type login struct{ mechanism, flag string }
+	for _, tt := range []struct {
+		name, offered, more string
+		refuse              bool // logins that are bound
+		before              *channel
+		want                []login
+		kind                FailureKind
+	}{
+		{"bound", all, "", false, &channel{}, []login{{"SCRAM-SHA-256-PLUS", "p=tls-exporter"}}, ""},
+		{"kinds are listed", all, listed("tls-exporter"), false, &channel{}, []login{{"SCRAM-SHA-256-PLUS", "p=tls-exporter"}}, ""},
+		{"ours is not listed", all, listed("tls-unique"), false, &channel{}, []login{{"SCRAM-SHA-256", "n"}}, ""},
+		{"cut from the offer", "SCRAM-SHA-256", "", false, &channel{}, []login{{"SCRAM-SHA-256", "y"}}, ""},
+		{"refused at first", all, "", true, &channel{}, []login{{"SCRAM-SHA-256-PLUS", "p=tls-exporter"}, {"SCRAM-SHA-256", "n"}}, ""},
+		{"refused after it worked", all, "", true, &channel{bound: true}, []login{{"SCRAM-SHA-256-PLUS", "p=tls-exporter"}}, Unbound},
+		{"cut after it was refused", "SCRAM-SHA-256", "", false, &channel{off: true}, []login{{"SCRAM-SHA-256", "n"}}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			heard := make(chan login, 4)
+			a := secured(t, "localhost", func(c net.Conn, hear func(string) string) {
+				hear("'>")
+				offer := fakeHeader + "<stream:features>" + tt.more + "<mechanisms xmlns='" + nsSASL + "'>"
+				for _, m := range strings.Fields(tt.offered) {
+					offer += "<mechanism>" + m + "</mechanism>"
+				}
+				io.WriteString(c, offer+"</mechanisms></stream:features>")
+				refuse := ""
+				if tt.refuse {
+					refuse = refusal
+				}
+				mechanism, flag, ok := scramServer(c, hear, refuse)
+				heard <- login{mechanism, flag}
+				if !ok {
+					return
+				}
+				hear("'>")
+				io.WriteString(c, fakeHeader+"<stream:features><bind xmlns='"+nsBind+"'/></stream:features>")
+				_, id, _ := strings.Cut(hear("</iq>"), "id='")
+				id, _, _ = strings.Cut(id, "'")
+				io.WriteString(c, "<iq type='result' id='"+id+"'><bind xmlns='"+nsBind+"'><jid>user@localhost/x</jid></bind></iq>")
+				hear("</stream:stream>")
+			})
+			a.channel = tt.before
+			s, err := Dial(within(t, 5*time.Second), a)
+			if err == nil {
+				s.Close()
+			}
+			if (err == nil) != (tt.kind == "") {
+				t.Errorf("%v", err)
+			}
+			for _, want := range tt.want {
+				if got := <-heard; got != want {
+					t.Errorf("the server heard %v, want %v", got, want)
+				}
+			}
+			if len(heard) > 0 {
+				t.Errorf("it tried once more: %v", <-heard)
+			}
+			if tt.kind != "" {
+				fails(t, a, tt.kind, "somebody may be in between")
+			}
+		})
+	}
+}
+
+func listed(kind string) string {
+	return "<sasl-channel-binding xmlns='" + nsBindings + "'><channel-binding type='" + kind + "'/></sasl-channel-binding>"
+}
+
+// scramServer checks a login with SCRAM-SHA-256 for the password "x", or refuses it when
+// it is bound.
+func scramServer(c net.Conn, hear func(string) string, refusal string) (mechanism, flag string, ok bool) {
+	_, auth, _ := strings.Cut(hear("</auth>"), "mechanism='")
+	mechanism, text, _ := strings.Cut(strings.TrimSuffix(auth, "</auth>"), "'>")
+	x := newScram(text, 4096)
+	bound := ""
+	if strings.HasPrefix(x.gs2, "p=") {
+		if refusal != "" {
+			io.WriteString(c, refusal)
+			return mechanism, x.flag(), false
+		}
+		st := c.(*tls.Conn).ConnectionState()
+		key, err := st.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
+		if err != nil {
+			panic(err)
+		}
+		bound = string(key)
+	}
+	say(c, "challenge", x.serverFirst)
+	_, text, _ = strings.Cut(hear("</response>"), "'>")
+	last, _ := base64.StdEncoding.DecodeString(strings.TrimSuffix(text, "</response>"))
+	want := "c=" + base64.StdEncoding.EncodeToString([]byte(x.gs2+bound)) + ","
+	if !strings.HasPrefix(string(last), want) {
+		say(c, "success", "e=channel-bindings-dont-match")
+		return mechanism, fmt.Sprintf("%s: the response is %s, want %s", x.flag(), last, want), false
+	}
+	say(c, "success", x.final(string(last)))
+	return mechanism, x.flag(), true
+}
