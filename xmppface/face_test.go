@@ -134,6 +134,7 @@ func TestProsody(t *testing.T) { runBodies(t, xmpptest.Prosody(t, xmpptest.Optio
 func TestEjabberd(t *testing.T) {
 	srv := xmpptest.Ejabberd(t)
 	runBodies(t, srv)
+	t.Run("NoRegistration", func(t *testing.T) { fails(t, newcomer(t, srv, "newcomer"), NotCreated, "lets nobody register") })
 	t.Run("DirectTLS", func(t *testing.T) {
 		a := account(t, srv, "user")
 		a.Server, a.TLS = srv.Direct(), DirectTLS

@@ -240,3 +240,22 @@ func TestIsUnknownAccount(t *testing.T) {
 		}
 	}
 }
+
+// TestRegistrationRests: after a refusal a face asks more rarely than it connects else.
+func TestRegistrationRests(t *testing.T) {
+	a, _ := registering(t, mechanism, plainQuery, stanzaError("cancel", "conflict", ""))
+	told := make(chan Status, 10)
+	f, err := New(a, Options{First: time.Second, Last: 20 * time.Minute, OnStatus: func(st Status) { told <- st }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, f.Run)
+	select {
+	case st := <-told:
+		if rest := st.Retry.Sub(st.Since); st.Failure == nil || st.Failure.Kind != NotCreated || rest < 99*time.Minute {
+			t.Errorf("got %v, and a rest of %v; want 100 minutes", st.Failure, rest)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("no status")
+	}
+}

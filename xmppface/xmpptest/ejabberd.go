@@ -45,12 +45,13 @@ modules:
   mod_ping: {}
   mod_roster: {}
   mod_stream_mgmt: {}
-`))
+{{range .Modules}}  {{.}}
+{{end}}`))
 
 // Ejabberd starts an ejabberd for the domain "localhost" and stops it when the test
 // ends. When it is not installed the test is skipped, or fails where HUB_TEST_SERVERS
-// is "required".
-func Ejabberd(t testing.TB) *EjabberdServer {
+// is "required". More modules are lines of its configuration, such as "mod_register: {}".
+func Ejabberd(t testing.TB, modules ...string) *EjabberdServer {
 	t.Helper()
 	code, _ := filepath.Glob("/usr/lib/*/ejabberd-*/ebin/ejabberd.app")
 	erl, err := exec.LookPath("erl")
@@ -69,7 +70,7 @@ func Ejabberd(t testing.TB) *EjabberdServer {
 		return port
 	}
 	var b strings.Builder
-	err = ejabberdConfiguration.Execute(&b, map[string]string{"Dir": e.dir, "Port": port(&e.addr),
+	err = ejabberdConfiguration.Execute(&b, map[string]any{"Modules": modules, "Dir": e.dir, "Port": port(&e.addr),
 		"Direct": port(&e.direct), "Component": port(&e.component), "API": port(&e.api)})
 	if err != nil {
 		t.Fatal(err)

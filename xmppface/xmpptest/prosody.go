@@ -33,6 +33,8 @@ type Options struct {
 	// StanzaLimit is the largest stanza in bytes; Prosody's own default, 256 KiB,
 	// when 0.
 	StanzaLimit int
+	Modules     []string // more of Prosody's modules, e.g. register_ibr
+	Settings    string   // more settings for all hosts, in the language of its configuration
 }
 
 // ProsodyServer is a Prosody started by a test.
@@ -65,7 +67,7 @@ component_ports = { {{.Component}} }
 component_interfaces = { "127.0.0.1" }
 http_ports = {}
 https_ports = {}
-modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "presence", "message", "iq", "c2s", "offline" {{if .Smacks}}, "smacks"{{end}} {{if .Stock}}, "limits"{{end}} }
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "presence", "message", "iq", "c2s", "offline" {{if .Smacks}}, "smacks"{{end}} {{if .Stock}}, "limits"{{end}}{{range .Modules}}, "{{.}}"{{end}} }
 modules_disabled = { "s2s", "posix_log" {{if not .Stock}}, "limits"{{end}} }
 {{if .Stock}}limits = { c2s = { rate = "10kb/s" } }
 {{else}}network_settings = { nagle = false, min_wait = 0, read_retry_delay = 0 }
@@ -77,7 +79,8 @@ authentication = "internal_hashed"
 network_backend = "epoll"
 tls_profile = "{{.TLSProfile}}"
 {{if .StanzaLimit}}c2s_stanza_size_limit = {{.StanzaLimit}}
-{{end}}log = { info = "{{.Dir}}/prosody.log" }
+{{end}}{{.Settings}}
+log = { info = "{{.Dir}}/prosody.log" }
 VirtualHost "localhost"
   ssl = { key = "{{.Dir}}/server.key", certificate = "{{.Dir}}/server.crt" }
 Component "` + ComponentDomain + `"
