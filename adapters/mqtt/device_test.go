@@ -160,6 +160,7 @@ func TestBadPayloads(t *testing.T) {
 	for i, tt := range []struct{ payload, want string }{
 		{`{"x":1`, "JSON ends"}, {"\xff\xfe", "UTF-8"}, {"", "empty"}, {`[]`, ""},
 		{`{"x":"` + strings.Repeat("x", 2000) + `"}`, "MaxPayload"},
+		{`{"x":"` + strings.Repeat("x", 1<<20) + `"}`, "MaxPayload"},
 		{`{"x":"` + strings.Repeat("x", 10<<20) + `"}`, "MaxPayload"},
 	} {
 		b.Publish("a", `{"x":7,"y":[1]}`, false)
@@ -178,6 +179,19 @@ func TestBadPayloads(t *testing.T) {
 	if n := d.Host.Messages("mq/other"); len(n) > 0 {
 		t.Errorf("messages of the other device: %v", n)
 	}
+}
+
+// As long as MaxPayload says is not too long, and a byte more is.
+func TestLongestPayload(t *testing.T) {
+	b := startBroker(t, mqtttest.Options{})
+	d := start(t, brokerNode(t, b.Port(), one()))
+	connected(t, d, b, "a")
+	const most = 1 << 20 // the default
+	text := `{"x":1,"y":[2],"z":"` + strings.Repeat("z", most)
+	b.Publish("a", text[:most-2]+`"}`, false)
+	d.Host.Wait(t, soon, "a value", func() bool { return d.Host.Value("mq/a/x").Double() == 1 && d.Host.Err("mq/a/x") == nil })
+	b.Publish("a", text[:most-1]+`"}`, false)
+	d.Host.Wait(t, soon, "a message", func() bool { return strings.Contains(message(d.Host, "mq/a", EventPayload), "MaxPayload") })
 }
 
 func TestSilence(t *testing.T) {
@@ -210,8 +224,8 @@ func TestAvailability(t *testing.T) {
 	}
 }
 
-// Times of the device are kept, messages out of order are not taken, and a clock that
-// was set back is followed.
+// Times of the device are kept, messages out of order are not taken, nor what a broker
+// sends a second time, and a clock that was set back is followed.
 func TestDeviceTimes(t *testing.T) {
 	b := startBroker(t, mqtttest.Options{})
 	d := start(t, brokerNode(t, b.Port(), one("TimePath", "t", "QualityPath", "q")))
@@ -223,7 +237,8 @@ func TestDeviceTimes(t *testing.T) {
 		want   int
 		qos    nodes.QoS
 	}{
-		{1, 0, 1, 0}, {2, 2 * time.Second, 2, 0}, {3, time.Second, 2, 0}, {4, 3 * time.Second, 4, 0},
+		{1, 0, 1, 0}, {2, 2 * time.Second, 2, 0}, {2, 2 * time.Second, 2, 0}, {3, time.Second, 2, 0},
+		{2, 2 * time.Second, 2, 0}, {1, 0, 2, 0}, {2, 2 * time.Second, 2, 0}, {4, 3 * time.Second, 4, 0},
 		{5, -time.Hour, 4, 0}, {6, -59 * time.Minute, 4, 0}, {7, -58 * time.Minute, 7, 0},
 		{8, 10 * time.Hour, 8, nodes.TimeOffset}, {9, 4 * time.Second, 9, 0},
 	} {
