@@ -30,9 +30,8 @@ const (
 type Creation interface {
 	// Confirmed tells whether a login has worked before: then nothing is registered.
 	Confirmed() bool
-	// Confirm notes that a login has worked. An error is logged, and it is told again at
-	// the next login.
-	Confirm() error
+	// Confirm notes that a login has worked. Should it be forgotten, it is told again.
+	Confirm()
 }
 
 // arrive connects as connect does, and makes the account first where that is wanted and
@@ -59,9 +58,7 @@ func arrive(ctx context.Context, a *Account, self jid.JID, b *binding) (*stream.
 			return nil, err
 		}
 	}
-	if err := a.Creation.Confirm(); err != nil {
-		a.Log.Warn("that the account exists could not be noted", "account", a.JID, "error", err)
-	}
+	a.Creation.Confirm()
 	return c, nil
 }
 

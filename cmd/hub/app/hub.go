@@ -210,7 +210,11 @@ func (h *hub) openFaces(s *stages, hubPassword string, extensions []ext.Extensio
 	if err != nil || h.cfg.XMPP == nil {
 		return err
 	}
-	return h.openFace(s, account(h.cfg.XMPP), extensions)
+	broker, err := h.brokerAccount()
+	if err != nil {
+		return err
+	}
+	return h.openFace(s, broker, extensions)
 }
 
 func (h *hub) openFace(s *stages, a xmppface.Account, extensions []ext.Extension) error {

@@ -34,12 +34,15 @@ type Config struct {
 // XMPP is the account on a broker.
 type XMPP struct {
 	JID      string
-	Password string // read from password_file
-	Server   string // host:port; empty: by SRV
-	TLS      xmppface.TLS
-	CAFile   string   // empty: the system's authorities
-	Pins     []string // keys of the server that are trusted in place of authorities
-	Insecure bool     // any certificate is accepted: for benches only
+	Password string // read from password_file; empty when Create and the file is not there yet
+	// PasswordFile is where the password is kept.
+	PasswordFile string
+	Create       bool   // the hub creates the account where the server does not know it
+	Server       string // host:port; empty: by SRV
+	TLS          xmppface.TLS
+	CAFile       string   // empty: the system's authorities
+	Pins         []string // keys of the server that are trusted in place of authorities
+	Insecure     bool     // any certificate is accepted: for benches only
 	// Component is for a component of the server: JID is its domain, Password its secret.
 	Component bool
 	KeepAlive time.Duration // silence after which the server is asked for a sign of life; 0: the usual
@@ -122,7 +125,7 @@ func (c *Config) path(p string) string {
 }
 
 func (c *Config) xmpp(v strict.Value) *XMPP {
-	f := v.Fields("xmpp", "jid", "password_file", "server", "ca_file", "tls", "pins", "insecure", "component", "keep_alive")
+	f := v.Fields("xmpp", "jid", "password_file", "server", "ca_file", "tls", "pins", "insecure", "component", "keep_alive", "create")
 	x := &XMPP{}
 	if v, ok := f["component"]; ok {
 		x.Component = flag(v, "component")
@@ -139,11 +142,7 @@ func (c *Config) xmpp(v strict.Value) *XMPP {
 	} else {
 		v.Problem("jid is missing; write the hub's account, e.g. jid: gateway-7@example.org")
 	}
-	if p, ok := f["password_file"]; ok {
-		x.Password = c.secret(p)
-	} else {
-		v.Problem("password_file is missing; write the path of a file that holds the password in one line")
-	}
+	c.password(x, v, f)
 	if s, ok := f["server"]; ok {
 		x.Server = address(s, "server", false)
 	}
@@ -192,9 +191,10 @@ func flag(v strict.Value, what string) bool {
 	return s == "true"
 }
 
-// secret reads a file of one line.
-func (c *Config) secret(v strict.Value) string {
-	path := c.path(v.Text("password_file"))
+// secret reads the file of one line that a value names.
+func (c *Config) secret(v strict.Value) string { return c.line(v, c.path(v.Text("password_file"))) }
+
+func (c *Config) line(v strict.Value, path string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		v.Problem("password_file cannot be read: %v", err)

@@ -60,6 +60,39 @@ log: {level: debug, format: json}
 	}
 }
 
+// TestCreate: an account that is to be created has its password where it is kept, once
+// there is one.
+func TestCreate(t *testing.T) {
+	dir := folder(t)
+	own := filepath.Join(dir, "password-gw@example.org")
+	parse := func(more string) *XMPP {
+		c, err := Parse(filepath.Join(dir, "hub.yaml"), []byte("data: "+dir+"\nxmpp: {jid: GW@Example.org, create: true"+more+"}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.XMPP
+	}
+	if x := parse(""); !x.Create || x.Password != "" || x.PasswordFile != own {
+		t.Errorf("no password yet: got %+v", x)
+	}
+	if x := parse(", password_file: new"); x.Password != "" || x.PasswordFile != filepath.Join(dir, "new") {
+		t.Errorf("no password yet in a file of its own: got %+v", x)
+	}
+	if x := parse(", password_file: password"); x.Password != "secret" {
+		t.Errorf("a password that was given: got %+v", x)
+	}
+	if err := os.WriteFile(own, []byte("kept\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if x := parse(""); x.Password != "kept" {
+		t.Errorf("a password that was kept: got %+v", x)
+	}
+	c, err := Parse(filepath.Join(dir, "hub.yaml"), []byte("data: /d\nxmpp: {jid: a@b, create: false, password_file: password}"))
+	if err != nil || c.XMPP.Create || c.XMPP.Password != "secret" {
+		t.Errorf("create: false: got %+v, %v", c, err)
+	}
+}
+
 // TestBad is a table of mistakes: what is wrong, at which line, and a part of what
 // is said.
 func TestBad(t *testing.T) {
@@ -82,6 +115,11 @@ func TestBad(t *testing.T) {
 		{"insecure", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  insecure: 1", `:5:13: insecure is true or false, not "1"`},
 		{"keep_alive", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  keep_alive: 5s", `:5:15: "5s" is no time of silence`},
 		{"component with account", "data: /d\nxmpp:\n  jid: a@b\n  password_file: password\n  component: true\n  server: 127.0.0.1:5347", `:3:8: "a@b" is no component`},
+		{"create a component", "data: /d\nxmpp:\n  jid: b.c\n  component: true\n  server: 127.0.0.1:5347\n  create: true", ":6:11: a component cannot be created"},
+		{"create what", "data: /d\nxmpp: {jid: a@b, create: yes}", `create is true or false, not "yes"`},
+		{"create, and no name of a file", "data: /d\nxmpp: {jid: a@b, create: true, password_file: \"\"}", "leave password_file out"},
+		{"create, and a file with two lines", "data: /d\nxmpp: {jid: a@b, create: true, password_file: two}", "in one line"},
+		{"no password", "data: /d\nxmpp: {jid: a@b}", "create: true"},
 		{"component without server", "data: /d\nxmpp:\n  jid: b.c\n  password_file: password\n  component: true", "server is missing"},
 		{"listen", "data: /d\nlocal:\n  listen: here", ":3:11: \"here\" is no address"},
 		{"access as mapping", "data: /d\naccess: {who: a}", "access must be a list"},
