@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -27,8 +26,10 @@ type Options struct {
 	// OnStatus is told every change of state, in order. It must not block. May be
 	// nil.
 	OnStatus func(Status)
-	// First and Last are the shortest and the longest pause before connecting again:
-	// 1 s and 2 minutes when 0. Pauses double, and vary at random by a half.
+	// First and Last are the shortest and the longest pause before connecting again after
+	// a connection that was lost: 1 s and 2 minutes when 0. Pauses double, and vary at
+	// random by a half. After other failures they are longer in proportion: up to an
+	// hour, by default, when the account is refused.
 	First, Last time.Duration
 }
 
@@ -116,15 +117,18 @@ func (f *Face) Reconnect() {
 	}
 }
 
-// rest waits until it is time to connect again.
-func (f *Face) rest(ctx context.Context, d time.Duration) {
+// rest waits until it is time to connect again, and tells whether somebody wants it
+// before.
+func (f *Face) rest(ctx context.Context, d time.Duration) (wanted bool) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-f.again:
+		return true
 	case <-ctx.Done():
 	}
+	return false
 }
 
 // Run connects and stays connected until ctx ends; it then returns nil, after
@@ -133,10 +137,9 @@ func (f *Face) rest(ctx context.Context, d time.Duration) {
 func (f *Face) Run(ctx context.Context) error {
 	p := &pool{}
 	p.start()
-	wait := f.o.First
+	pauses := backoff{first: f.o.First, last: f.o.Last}
 	for ctx.Err() == nil {
-		began := time.Now()
-		err := f.once(ctx, p)
+		online, err := f.once(ctx, p)
 		if ctx.Err() != nil {
 			break
 		}
@@ -144,13 +147,7 @@ func (f *Face) Run(ctx context.Context) error {
 		if !errors.As(err, &failure) {
 			failure = explain(err, &f.a, f.a.Server, "")
 		}
-		if time.Since(began) > time.Minute {
-			wait = f.o.First
-		}
-		d := wait/2 + rand.N(wait)
-		if failure.Kind == Replaced { // or two hubs would throw each other out for ever
-			d = max(d, f.o.Last/2)
-		}
+		d := pauses.next(failure.Kind, online)
 		if isRegistrationRefused(failure) { // servers count who asks often
 			d = max(d, 5*f.o.Last)
 		}
@@ -158,25 +155,28 @@ func (f *Face) Run(ctx context.Context) error {
 			d = 0
 		}
 		f.set(Status{Failure: failure, Retry: time.Now().Add(d)}, nil)
-		wait = min(2*wait, f.o.Last)
-		f.rest(ctx, d)
+		if f.rest(ctx, d) {
+			pauses.reset()
+		}
 	}
 	f.set(Status{}, nil)
 	return p.stop(ctx, handlerGrace)
 }
 
-// once makes one session and runs it to its end.
-func (f *Face) once(ctx context.Context, p *pool) error {
+// once makes one session and runs it to its end. online is for how long there was one.
+func (f *Face) once(ctx context.Context, p *pool) (online time.Duration, err error) {
 	stay := &staying{first: f.o.First, last: f.o.Last}
 	s, err := dial(ctx, f.a, f.routes, p, stay)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	began := time.Now()
 	stay.tell = func(failure *Failure, retry time.Time) {
 		f.set(Status{Online: failure == nil, JID: s.Self(), Failure: failure, Retry: retry}, s)
 	}
 	stay.tell(nil, time.Time{})
-	return s.Run(ctx)
+	err = s.Run(ctx)
+	return time.Since(began), err
 }
 
 // set changes the state, logs it once and tells it.

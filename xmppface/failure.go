@@ -21,29 +21,31 @@ type FailureKind string
 
 // The kinds of failures.
 const (
-	Misconfigured  FailureKind = "misconfigured"          // the account makes no sense
-	UnknownHost    FailureKind = "unknown host"           // no address for the server's name
-	NoNames        FailureKind = "no name service"        // the name servers do not answer
-	Refused        FailureKind = "refused"                // nobody listens there
-	Unreachable    FailureKind = "unreachable"            // no route, or no answer in time
-	NoTLS          FailureKind = "no encryption"          // the server does not offer or accept TLS
-	CertExpired    FailureKind = "certificate expired"    //
-	CertNotYet     FailureKind = "certificate not valid"  // not yet
-	CertAuthority  FailureKind = "certificate foreign"    // of an authority that is not trusted
-	CertName       FailureKind = "certificate wrong name" // for another domain
-	CertKey        FailureKind = "certificate other key"  // than the pinned one
-	WrongClock     FailureKind = "wrong clock"            // ours, so that certificates cannot be checked
-	WrongDomain    FailureKind = "wrong domain"           // the server does not serve it
-	WrongPassword  FailureKind = "wrong password"         // or account
-	Disabled       FailureKind = "account disabled"       // by the server's administrator
-	RateLimit      FailureKind = "rate limit"             // the server finds that we do too much
-	NoMechanism    FailureKind = "no mechanism"           // no common way to log in
-	Unauthentic    FailureKind = "unauthenticated"        // the server let us in without login
-	Unbound        FailureKind = "channel binding"        // the login is not for the TLS connection that we have
-	Replaced       FailureKind = "replaced"               // another client took the resource (conflict)
-	ServerShutdown FailureKind = "server shutdown"        // the server ends or restarts
-	BrokenStream   FailureKind = "broken stream"          // a stream error, ours or the server's
-	Lost           FailureKind = "connection lost"        // without a word
+	Misconfigured   FailureKind = "misconfigured"          // the account makes no sense
+	UnknownHost     FailureKind = "unknown host"           // no address for the server's name
+	NoNames         FailureKind = "no name service"        // the name servers do not answer
+	Refused         FailureKind = "refused"                // nobody listens there
+	Unreachable     FailureKind = "unreachable"            // no route, or no answer in time
+	NoTLS           FailureKind = "no encryption"          // the server does not offer or accept TLS
+	CertExpired     FailureKind = "certificate expired"    //
+	CertNotYet      FailureKind = "certificate not valid"  // not yet
+	CertAuthority   FailureKind = "certificate foreign"    // of an authority that is not trusted
+	CertName        FailureKind = "certificate wrong name" // for another domain
+	CertKey         FailureKind = "certificate other key"  // than the pinned one
+	WrongClock      FailureKind = "wrong clock"            // ours, so that certificates cannot be checked
+	WrongDomain     FailureKind = "wrong domain"           // the server does not serve it
+	WrongPassword   FailureKind = "wrong password"         // or account
+	PasswordExpired FailureKind = "password expired"       // the right one, but no longer good
+	Disabled        FailureKind = "account disabled"       // by the server's administrator
+	LoginDown       FailureKind = "login unavailable"      // the server cannot check logins at present
+	RateLimit       FailureKind = "rate limit"             // the server finds that we do too much
+	NoMechanism     FailureKind = "no mechanism"           // no common way to log in
+	Unauthentic     FailureKind = "unauthenticated"        // the server let us in without login
+	Unbound         FailureKind = "channel binding"        // the login is not for the TLS connection that we have
+	Replaced        FailureKind = "replaced"               // another client took the resource (conflict)
+	ServerShutdown  FailureKind = "server shutdown"        // the server ends or restarts
+	BrokenStream    FailureKind = "broken stream"          // a stream error, ours or the server's
+	Lost            FailureKind = "connection lost"        // without a word
 )
 
 // Failure is a connection that was not made or is lost, explained to the person

@@ -193,22 +193,26 @@ func TestRefusedLogins(t *testing.T) {
 		word      string
 	}{
 		{"not-authorized", WrongPassword, "password"},
-		{"credentials-expired", WrongPassword, "expired"},
+		{"credentials-expired", PasswordExpired, "expired"},
 		{"account-disabled", Disabled, "disabled the account (Bill not paid)"},
 		{"policy-violation", RateLimit, "for now"},
-		{"temporary-auth-failure", Lost, "at present"},
+		{"temporary-auth-failure", LoginDown, "at present"},
 	} {
 		t.Run(tt.condition, func(t *testing.T) {
-			a := secured(t, "localhost", func(c net.Conn, hear func(string) string) {
-				hear("'>")
-				io.WriteString(c, fakeHeader+"<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-1</mechanism></mechanisms></stream:features>")
-				hear("</auth>")
-				io.WriteString(c, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><"+tt.condition+"/><text>Bill not paid</text></failure>")
-				io.Copy(io.Discard, c)
-			})
-			fails(t, a, tt.want, tt.word)
+			fails(t, refusing(t, tt.condition), tt.want, tt.word)
 		})
 	}
+}
+
+// refusing scripts a server that refuses logins.
+func refusing(t *testing.T, condition string) Account {
+	return secured(t, "localhost", func(c net.Conn, hear func(string) string) {
+		hear("'>")
+		io.WriteString(c, fakeHeader+"<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-1</mechanism></mechanisms></stream:features>")
+		hear("</auth>")
+		io.WriteString(c, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><"+condition+"/><text>Bill not paid</text></failure>")
+		io.Copy(io.Discard, c)
+	})
 }
 
 // wired returns the two ends of a connection.

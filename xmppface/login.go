@@ -166,14 +166,14 @@ func refused(e *wire.Element, mechanism string) error {
 	case "account-disabled":
 		return &Failure{Kind: Disabled, Err: cause, Text: because("the server's administrator has disabled the account", text) + ": ask for it to be enabled again"}
 	case "credentials-expired":
-		return &Failure{Kind: WrongPassword, Err: cause, Text: because("the password of the account has expired", text) + ": set a new one"}
+		return &Failure{Kind: PasswordExpired, Err: cause, Text: because("the password of the account has expired", text) + ": set a new one on the server, and write it into the configuration"}
 	case "policy-violation":
 		return &Failure{Kind: RateLimit, Err: cause, Text: because("the server refuses logins for now, perhaps after too many wrong ones", text) + ": wait, or ask the server's administrator"}
 	case "not-authorized", "invalid-authzid":
 		return &Failure{Kind: WrongPassword, Err: cause,
 			Text: "the server does not accept the account or its password (" + condition + "): check both"}
 	case "temporary-auth-failure":
-		return &Failure{Kind: Lost, Err: cause, Text: "the server cannot check the login at present (" + condition + ")"}
+		return &Failure{Kind: LoginDown, Err: cause, Text: because("the server cannot check logins at present ("+condition+")", text) + ": when that lasts, its administrator should look at its user database"}
 	}
 	return &Failure{Kind: NoMechanism, Err: cause, Text: "the login failed: " + cause.Error()}
 }

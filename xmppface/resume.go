@@ -3,7 +3,6 @@ package xmppface
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -64,8 +63,9 @@ func (s *Session) resume(ctx context.Context, why error) error {
 	}
 	until := time.Now().Add(max)
 	failure := explain(why, &s.a, s.server, s.domain)
-	for wait := s.stay.first; ; wait = min(2*wait, s.stay.last) {
-		d := rand.N(wait)
+	pauses := backoff{first: s.stay.first, last: s.stay.last}
+	for {
+		d := pauses.next(failure.Kind, 0)
 		s.stay.tell(failure, time.Now().Add(d))
 		select {
 		case <-time.After(d):
@@ -87,8 +87,7 @@ func (s *Session) resume(ctx context.Context, why error) error {
 		case !errors.As(err, &failure):
 			return err
 		}
-		switch failure.Kind {
-		case WrongPassword, Disabled, NoMechanism, Misconfigured, BrokenStream:
+		if h := failure.Kind.haste(); h == slowly || h == seldom || failure.Kind == Misconfigured || failure.Kind == BrokenStream {
 			return failure
 		}
 	}

@@ -1,0 +1,94 @@
+package xmppface
+
+import (
+	"testing"
+	"time"
+)
+
+// TestPauses: how long a face waits, by what happened, with the usual options.
+func TestPauses(t *testing.T) {
+	const s, m = time.Second, time.Minute
+	for _, tt := range []struct {
+		kinds       []FailureKind
+		first, last time.Duration
+		anew        time.Duration
+	}{
+		{[]FailureKind{Lost, Refused, Unreachable, ServerShutdown, BrokenStream, "new kind"}, s, 2 * m, m},
+		{[]FailureKind{UnknownHost, NoNames, CertExpired, CertNotYet, CertAuthority, CertName, CertKey, WrongClock, NoTLS, WrongDomain, Misconfigured}, 10 * s, 5 * m, m},
+		{[]FailureKind{RateLimit, LoginDown}, 30 * s, 10 * m, 10 * m},
+		{[]FailureKind{WrongPassword, PasswordExpired, Disabled, NoMechanism, Unauthentic, Unbound, NotCreated}, m, 60 * m, m},
+		{[]FailureKind{Replaced}, m, 60 * m, 60 * m},
+	} {
+		for _, kind := range tt.kinds {
+			b := backoff{first: s, last: 2 * m}
+			around := func(what string, got, want time.Duration) {
+				t.Helper()
+				if got < want/2 || got > want+want/2 {
+					t.Errorf("%s, %s: a pause of %v, want about %v", kind, what, got, want)
+				}
+			}
+			for i, want := 0, tt.first; i < 15; i, want = i+1, min(2*want, tt.last) {
+				around("again and again", b.next(kind, 0), want)
+			}
+			around("after a short time online", b.next(kind, tt.anew-s), tt.last)
+			around("after a longer one", b.next(kind, tt.anew), tt.first)
+			around("once more", b.next(kind, 0), 2*tt.first)
+			b.reset()
+			around("when asked for", b.next(kind, 0), tt.first)
+		}
+	}
+}
+
+// TestPausesOfSeveralKinds: a server that drops the connection now and then, between
+// refusals, does not make the pauses after those short.
+func TestPausesOfSeveralKinds(t *testing.T) {
+	b := backoff{first: time.Second, last: 2 * time.Minute}
+	for range 10 {
+		b.next(WrongPassword, 0)
+		b.next(Lost, 0)
+	}
+	if d := b.next(WrongPassword, 0); d < 30*time.Minute {
+		t.Errorf("wrong password: %v", d)
+	}
+	if d := b.next(Refused, 0); d > 3*time.Minute {
+		t.Errorf("refused: %v", d)
+	}
+	if d := b.next(UnknownHost, 0); d > 15*time.Second {
+		t.Errorf("unknown host, for the first time: %v", d)
+	}
+	var seen = map[time.Duration]bool{}
+	for range 20 {
+		seen[b.next(Lost, 0)] = true
+	}
+	if len(seen) < 10 {
+		t.Errorf("pauses do not vary: %v", seen)
+	}
+}
+
+// TestFaceWaitsByKind: a face whose password is refused waits longer than one whose
+// server is away.
+func TestFaceWaitsByKind(t *testing.T) {
+	for _, tt := range []struct {
+		condition   string
+		kind        FailureKind
+		least, most time.Duration
+	}{
+		{"not-authorized", WrongPassword, 30 * time.Minute, 90 * time.Minute},
+		{"temporary-auth-failure", LoginDown, 15 * time.Minute, 45 * time.Minute},
+	} {
+		t.Run(tt.condition, func(t *testing.T) {
+			a := refusing(t, tt.condition)
+			states := make(chan Status, 10)
+			face, err := New(a, Options{First: time.Minute, Last: 2 * time.Hour, OnStatus: func(s Status) { states <- s }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			stop := start(t, face.Run)
+			s := <-states
+			if d := time.Until(s.Retry); s.Failure == nil || s.Failure.Kind != tt.kind || d < tt.least-time.Minute || d > tt.most {
+				t.Errorf("after %+v: it waits for %v", s, d)
+			}
+			stop()
+		})
+	}
+}
