@@ -73,3 +73,16 @@ func keepPassword(file string) (string, error) {
 	password := generatePassword()
 	return password, writeKeys(file, password+"\n")
 }
+
+// once implements xmppface.Creation for a command that connects once.
+type once struct{ worked bool }
+
+func (o *once) Confirmed() bool { return o.worked }
+
+func (o *once) Confirm() { o.worked = true }
+
+// isNotCreated tells whether the server has refused to create an account.
+func isNotCreated(err error) bool {
+	f := new(xmppface.Failure)
+	return errors.As(err, &f) && f.Kind == xmppface.NotCreated
+}

@@ -16,12 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fieldhub/hub/cmd/hub/app/config"
+	"github.com/fieldhub/hub/xmppface"
 )
 
 type initCmd struct {
 	File         string   `arg:"" optional:"" help:"Configuration file to write." default:"/etc/hub/hub.yaml"`
 	Dir          string   `help:"Folder for the hub's data." default:"/var/lib/hub" placeholder:"DIR"`
 	JID          string   `name:"account" help:"The hub's account on an XMPP server, name@domain; empty: local access only." placeholder:"JID"`
+	Create       bool     `help:"The account is not there yet: let the server create it, with a password that is made here."`
 	PasswordFile string   `help:"File that holds its password in one line; else it is asked for." placeholder:"FILE" type:"path" name:"account-password"`
 	Server       string   `name:"broker" help:"host:port of the server, where DNS does not tell." placeholder:"HOST:PORT"`
 	CAFile       string   `help:"Authorities of its certificate, where they are not the system's." placeholder:"FILE" type:"path" name:"broker-ca"`
@@ -46,34 +48,67 @@ func (c *initCmd) Run(p *program) error {
 		return err
 	}
 	secret := filepath.Join(folder, "password")
+	made := false
+	if c.JID != "" && c.Create && password == "" {
+		if password = c.kept(secret); password == "" {
+			password, made = generatePassword(), true
+		}
+	}
 	if c.JID != "" {
 		if err := writePrivate(secret, password+"\n"); err != nil {
 			return err
 		}
 	}
-	text := c.text(secret)
-	cfg, err := config.Parse(c.File, []byte(text))
+	cfg, err := config.Parse(c.File, []byte(c.text(secret)))
 	if err != nil {
 		return err
 	}
 	if c.JID != "" && !c.NoTest {
-		fmt.Fprintf(p.err, "logging in as %s …\n", c.JID)
-		ctx, cancel := context.WithTimeout(p.ctx, patience)
-		defer cancel()
-		switch jid, err := online(ctx, cfg.XMPP); {
+		switch err := c.try(p, cfg.XMPP); {
 		case err == nil:
-			fmt.Fprintf(p.err, "the account works: %s\n", jid)
-		case !c.Force:
-			return fmt.Errorf("%w\nNothing but %s was written. Put it right and run it again, or add --force or --no-test", err, secret)
-		default:
+			c.Create = false // it is there now
+		case c.Force:
 			fmt.Fprintf(p.err, "hub: %v\n", err)
+		case made && isNotCreated(err):
+			os.Remove(secret) // no server knows it
+			return fmt.Errorf("%w\nNothing was written. Put it right and run it again, or add --force or --no-test", err)
+		default:
+			return fmt.Errorf("%w\nNothing but %s was written. Put it right and run it again, or add --force or --no-test", err, secret)
 		}
 	}
-	if err := writePrivate(c.File, text); err != nil {
+	if err := writePrivate(c.File, c.text(secret)); err != nil {
 		return err
 	}
 	c.next(p)
 	return nil
+}
+
+// try logs in, and lets the server create the account first where that is wanted.
+func (c *initCmd) try(p *program, x *config.XMPP) error {
+	fmt.Fprintf(p.err, "logging in as %s …\n", c.JID)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	var creation xmppface.Creation
+	if c.Create {
+		creation = &once{}
+	}
+	jid, err := online(ctx, x, creation)
+	if err == nil {
+		fmt.Fprintf(p.err, "the account works: %s\n", jid)
+	}
+	return err
+}
+
+// kept is the password that was made for the account when this command ran before, or "".
+func (c *initCmd) kept(secret string) string {
+	if before, err := config.Load(c.File); !errors.Is(err, fs.ErrNotExist) && (err != nil || before.XMPP == nil || before.XMPP.JID != c.JID) {
+		return "" // it is that of another account
+	}
+	b, err := os.ReadFile(secret)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(string(b), "\r\n")
 }
 
 // ask asks for what the flags do not say, if there is somebody to ask.
@@ -86,8 +121,8 @@ func (c *initCmd) ask(p *program) (password string, err error) {
 		password = strings.TrimRight(string(b), "\r\n")
 	}
 	if !isTerminal(os.Stdin) {
-		if c.JID != "" && password == "" {
-			return "", usageError{errors.New("there is nobody to ask for the password: name a file that holds it with --account-password")}
+		if c.JID != "" && password == "" && !c.Create {
+			return "", usageError{errors.New("there is nobody to ask for the password: name a file that holds it with --account-password, or add --create when the account is not there yet")}
 		}
 		return password, nil
 	}
@@ -108,7 +143,14 @@ func (c *initCmd) ask(p *program) (password string, err error) {
 	if c.JID == "" {
 		return "", nil
 	}
-	if password == "" {
+	if password == "" && !c.Create {
+		text, err := question("Is the account there already?", "empty: yes; no: the server shall create it, with a password that is made here")
+		if err != nil {
+			return "", err
+		}
+		c.Create = strings.HasPrefix(strings.ToLower(text), "n")
+	}
+	if password == "" && !c.Create {
 		show := quietTerminal(os.Stdin, unix.ECHO)
 		password, err = question("Its password?", "it is not shown")
 		show()
@@ -140,6 +182,9 @@ func (c *initCmd) text(secret string) string {
 	fmt.Fprintf(&b, "# Configuration of the daemon. hub check tells mistakes, hub check --online tries the account.\ndata: %s\n", strconv.Quote(c.Dir))
 	if c.JID != "" {
 		fmt.Fprintf(&b, "\nxmpp:\n  jid: %s\n  password_file: %s\n", strconv.Quote(c.JID), strconv.Quote(secret))
+		if c.Create {
+			b.WriteString("  create: true\n")
+		}
 		if c.Server != "" {
 			fmt.Fprintf(&b, "  server: %s\n", strconv.Quote(c.Server))
 		}
@@ -171,7 +216,7 @@ func (c *initCmd) next(p *program) {
 	}
 }
 
-// writePrivate writes a file in one step, for its owner only; where the folder belongs
+// writePrivate writes a file in one step and on the disk for good, for its owner only; where the folder belongs
 // to another group, which is that of the daemon, also for that group to read.
 func writePrivate(path, text string) error {
 	mode, group := fs.FileMode(0o600), -1
@@ -181,7 +226,7 @@ func writePrivate(path, text string) error {
 		}
 	}
 	tmp := path + ".new"
-	err := os.WriteFile(tmp, []byte(text), mode)
+	err := writeSynced(tmp, text, mode)
 	if err == nil && group >= 0 {
 		err = os.Chown(tmp, -1, group)
 	}
@@ -190,6 +235,20 @@ func writePrivate(path, text string) error {
 	}
 	if err != nil {
 		os.Remove(tmp)
+		return err
 	}
-	return err
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+func writeSynced(path, text string, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 }

@@ -17,9 +17,14 @@ func account(x *config.XMPP) xmppface.Account {
 }
 
 // online logs in at the broker once, as another resource than the daemon's, and returns
-// the full address. The error says why it cannot, and what to do.
-func online(ctx context.Context, x *config.XMPP) (string, error) {
+// the full address. The error says why it cannot, and what to do. The account is created
+// by creation; when that is nil, it has to be there.
+func online(ctx context.Context, x *config.XMPP, creation xmppface.Creation) (string, error) {
+	if x.Password == "" {
+		return "", fmt.Errorf("%s is not there yet: it is created when the hub is started", x.JID)
+	}
 	a := account(x)
+	a.Creation = creation
 	a.Resource, a.Priority, a.Log = "check", -1, slog.New(slog.DiscardHandler)
 	s, err := xmppface.Dial(ctx, a)
 	if err != nil {

@@ -123,7 +123,7 @@ func (c *checkCmd) Run(p *program) error {
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	jid, err := online(ctx, cfg.XMPP)
+	jid, err := online(ctx, cfg.XMPP, nil)
 	if err != nil {
 		return err
 	}
