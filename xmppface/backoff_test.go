@@ -1,6 +1,11 @@
 package xmppface
 
 import (
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -63,6 +68,54 @@ func TestPausesOfSeveralKinds(t *testing.T) {
 	if len(seen) < 10 {
 		t.Errorf("pauses do not vary: %v", seen)
 	}
+}
+
+// TestToldOnce: a face that fails again and again says so once, though the time that it
+// tells goes on.
+func TestToldOnce(t *testing.T) {
+	var log lines
+	var tried atomic.Int64
+	a := secured(t, "localhost", func(net.Conn, func(string) string) {})
+	a.CAFile = ""
+	a.now = func() time.Time { return time.Unix(3600*tried.Add(1), 0) }
+	a.Log = slog.New(slog.NewTextHandler(&log, nil))
+	var told atomic.Int64
+	face, err := New(a, Options{First: time.Millisecond, Last: 4 * time.Millisecond, OnStatus: func(Status) { told.Add(1) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := start(t, face.Run)
+	for ctx := within(t, 20*time.Second); tried.Load() < 10 && ctx.Err() == nil; {
+		time.Sleep(time.Millisecond)
+	}
+	if st := face.Status(); st.Failure == nil || st.Failure.Kind != WrongClock || st.Retry.IsZero() {
+		t.Errorf("after %d tries: %+v", tried.Load(), st)
+	}
+	if n := told.Load(); n != 1 {
+		t.Errorf("the state was told %d times", n)
+	}
+	stop()
+	if n := strings.Count(log.String(), "not connected"); n != 1 || !strings.Contains(log.String(), "wrong clock") {
+		t.Errorf("the log says %d times: %s", n, log.String())
+	}
+}
+
+// lines is a log that may be read meanwhile.
+type lines struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // TestFaceWaitsByKind: a face whose password is refused waits longer than one whose

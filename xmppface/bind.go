@@ -76,6 +76,9 @@ func (b *binding) bind(s *xmpp.Session) error {
 		return fmt.Errorf("resource binding: unexpected <%s/>", e.Name.Local)
 	case e.Attr("type") == "error":
 		refusal := ext.ParseError(e)
+		if refusal.Condition == "conflict" {
+			return &stream.Error{Condition: refusal.Condition, Text: refusal.Text, Remote: true}
+		}
 		kind := BrokenStream
 		if refusal.Condition == "resource-constraint" || refusal.Condition == "policy-violation" {
 			kind = RateLimit

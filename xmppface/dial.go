@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/fieldhub/hub/xmppface/stream"
@@ -20,17 +21,22 @@ func connect(ctx context.Context, a *Account, self jid.JID, b *binding) (*stream
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
 	domain := self.Domainpart()
+	var unknown error // of records
 	failed := func(err error, server string) error {
 		if outer.Err() != nil {
 			return outer.Err()
 		}
-		return explain(err, a, server, domain)
+		f := explain(err, a, server, domain)
+		if unknown != nil && slices.Contains([]FailureKind{UnknownHost, NoNames, Refused, Unreachable}, f.Kind) {
+			f.Text += "; the records that say where its XMPP server is (SRV) could not be looked up, so it may be elsewhere: " + unknown.Error()
+		}
+		return f
 	}
 	cfg, err := clientTLS(a, domain)
 	if err != nil {
 		return nil, failed(err, domain)
 	}
-	list, err := places(ctx, a, domain)
+	list, unknown, err := places(ctx, a, domain)
 	if err != nil {
 		return nil, failed(err, domain)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 )
 
 // names is a name server that knows these services and says that every host is
-// 127.0.0.1.
+// 127.0.0.1; but of names that end in "failing." it says that it cannot tell, to
+// "silent." nothing at all, and hosts that end in "nowhere." are not there.
 func names(t *testing.T, services map[string][]dnsmessage.SRVResource) *net.Resolver {
 	t.Helper()
 	l, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -40,17 +42,25 @@ func names(t *testing.T, services map[string][]dnsmessage.SRVResource) *net.Reso
 			}
 			q := m.Questions[0]
 			m.Response, m.Additionals = true, nil
+			asked := q.Name.String()
+			if strings.HasSuffix(asked, "silent.") {
+				continue
+			}
 			head := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}
-			switch q.Type {
-			case dnsmessage.TypeSRV:
-				list, ok := services[q.Name.String()]
+			switch {
+			case strings.HasSuffix(asked, "failing."):
+				m.RCode = dnsmessage.RCodeServerFailure
+			case q.Type == dnsmessage.TypeSRV:
+				list, ok := services[asked]
 				if !ok {
 					m.RCode = dnsmessage.RCodeNameError
 				}
 				for _, s := range list {
 					m.Answers = append(m.Answers, dnsmessage.Resource{Header: head, Body: &s})
 				}
-			case dnsmessage.TypeA:
+			case strings.HasSuffix(asked, "nowhere."):
+				m.RCode = dnsmessage.RCodeNameError
+			case q.Type == dnsmessage.TypeA:
 				m.Answers = []dnsmessage.Resource{{Header: head, Body: &dnsmessage.AResource{A: netip.MustParseAddr("127.0.0.1").As4()}}}
 			}
 			if out, err := m.Pack(); err == nil {
@@ -58,10 +68,30 @@ func names(t *testing.T, services map[string][]dnsmessage.SRVResource) *net.Reso
 			}
 		}
 	}()
-	t.Cleanup(func() { l.Close(); <-done })
+	var mu sync.Mutex
+	var asking []net.Conn // the resolver goes on with lookups that nobody waits for
+	ended := false
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+		mu.Lock()
+		defer mu.Unlock()
+		ended = true
+		for _, c := range asking {
+			c.Close()
+		}
+	})
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "udp", l.LocalAddr().String())
+		mu.Lock()
+		defer mu.Unlock()
+		if ended {
+			return nil, net.ErrClosed
+		}
+		c, err := new(net.Dialer).DialContext(ctx, "udp", l.LocalAddr().String())
+		if err == nil {
+			asking = append(asking, c)
+		}
+		return c, err
 	}}
 }
 
@@ -212,9 +242,42 @@ func TestLookup(t *testing.T) {
 		{"mixed.example", DirectTLS, []place{{"a.example:5223", true}, {"c.example:443", true}}},
 		{"only.example", AnyTLS, []place{{"c.example:443", true}}},
 	} {
-		got, err := lookup(ctx, r, tt.domain, tt.tls)
-		if !slices.Equal(got, tt.want) || (err != nil) != (tt.want == nil) {
-			t.Errorf("%s %s: got %v, %v; want %v", tt.domain, tt.tls, got, err, tt.want)
+		got, unknown, err := lookup(ctx, r, tt.domain, tt.tls)
+		if !slices.Equal(got, tt.want) || unknown != nil || (err != nil) != (tt.want == nil) {
+			t.Errorf("%s %s: got %v, %v, %v; want %v", tt.domain, tt.tls, got, unknown, err, tt.want)
+		}
+	}
+}
+
+// TestNames: what is told when a name leads to no server.
+func TestNames(t *testing.T) {
+	lost := strings.TrimPrefix(xmpptest.FreeAddr(t), "127.0.0.1:") // nobody listens there
+	r := names(t, map[string][]dnsmessage.SRVResource{
+		"_xmpp-client._tcp.moved.example.": {service(t, 1, "moved.nowhere.", ":5222")},
+		"_xmpp-client._tcp.none.example.":  {service(t, 0, ".", ":0")},
+	})
+	for _, tt := range []struct {
+		domain, server string
+		want           FailureKind
+		words          []string
+		not            string
+	}{
+		{"example.nowhere", "", UnknownHost, []string{"there is no host example.nowhere"}, "SRV"},
+		{"moved.example", "", UnknownHost, []string{"there is no host moved.nowhere"}, "SRV"},
+		{"none.example", "", UnknownHost, []string{"says that it has no XMPP server"}, "SRV"},
+		{"example.failing", "", NoNames, []string{"address of example.failing", "cannot tell", "(SRV) could not be looked up", "_xmpp-client._tcp.example.failing"}, "do not answer"},
+		{"example.silent", "", NoNames, []string{"do not answer"}, "cannot tell"},
+		{"example.org", "host.silent:5222", NoNames, []string{"host.silent", "do not answer"}, "SRV"},
+		{"example.org", "host.nowhere:5222", UnknownHost, []string{"there is no host host.nowhere"}, "SRV"},
+		{"example.org", "host.example:" + lost, Refused, []string{"nobody listens at host.example"}, "SRV"},
+	} {
+		a := Account{JID: "hub@" + tt.domain, Password: "x", Server: tt.server, Timeout: 2 * time.Second, Log: quiet(t), resolver: r}
+		if strings.Contains(tt.domain+tt.server, "silent") {
+			a.Timeout = 300 * time.Millisecond
+		}
+		fails(t, a, tt.want, tt.words...)
+		if _, err := Dial(within(t, 5*time.Second), a); err == nil || strings.Contains(err.Error(), tt.not) {
+			t.Errorf("%s %s: %v says %q", tt.domain, tt.server, err, tt.not)
 		}
 	}
 }

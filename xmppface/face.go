@@ -184,7 +184,7 @@ func (f *Face) set(st Status, s *Session) {
 	f.mu.Lock()
 	before := f.status
 	st.Since = time.Now()
-	same := !st.Online && !before.Online && st.Failure != nil && before.Failure != nil && st.Failure.Text == before.Failure.Text
+	same := !st.Online && !before.Online && st.Failure != nil && before.Failure != nil && st.Failure.sameAs(before.Failure)
 	if same {
 		st.Since = before.Since
 	}

@@ -3,20 +3,19 @@ package xmppface
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/fieldhub/hub/xmppface/stream"
 	xmppstream "mellium.im/xmpp/stream"
 )
 
-// FailureKind is why there is no connection.
+// FailureKind is why there is no connection. How soon it is tried again after each is in
+// the table of its method haste.
 type FailureKind string
 
 // The kinds of failures.
@@ -59,13 +58,18 @@ type Failure struct {
 // Error returns the text.
 func (f *Failure) Error() string { return f.Text }
 
+// sameAs tells whether two failures in a row are one state. What is said of certificates
+// holds the time of day.
+func (f *Failure) sameAs(g *Failure) bool {
+	switch f.Kind {
+	case WrongClock, CertExpired, CertNotYet:
+		return f.Kind == g.Kind
+	}
+	return f.Kind == g.Kind && f.Text == g.Text
+}
+
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
-
-// buildYear is a year in which this program was surely not yet built before its
-// beginning: a clock that shows an earlier one is wrong. Boxes without a battery
-// start in 1970.
-const buildYear = 2026
 
 // explain finds out what an error of connecting or of a session means.
 func explain(err error, a *Account, server, domain string) *Failure {
@@ -76,35 +80,11 @@ func explain(err error, a *Account, server, domain string) *Failure {
 	f := func(kind FailureKind, format string, args ...any) *Failure {
 		return &Failure{Kind: kind, Text: fmt.Sprintf(format, args...), Err: err}
 	}
-	now := a.now()
 	if certificate := new(tls.CertificateVerificationError); errors.As(err, &certificate) {
-		var invalid x509.CertificateInvalidError
-		var authority x509.UnknownAuthorityError
-		var name x509.HostnameError
-		switch {
-		case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-			cert := invalid.Cert
-			switch {
-			case now.Year() < buildYear:
-				return f(WrongClock, "the clock of this machine shows %s, which is wrong, so no certificate can be checked: set the clock or let NTP set it", now.UTC().Format("2006-01-02 15:04"))
-			case cert != nil && now.Before(cert.NotBefore):
-				return f(CertNotYet, "the certificate of %s (%s) is valid only from %s: check the clock of this machine, which shows %s, or the server's certificate", domain, server, day(cert.NotBefore), day(now))
-			case cert != nil:
-				return f(CertExpired, "the certificate of %s (%s) has expired on %s: renew it on the server (the clock of this machine shows %s)", domain, server, day(cert.NotAfter), day(now))
-			}
-			return f(CertExpired, "the certificate of %s (%s) has expired", domain, server)
-		case errors.As(err, &authority):
-			return f(CertAuthority, "the certificate of %s (%s) is of an authority that is not trusted here: name the authority's file as ca_file, or, when the server's owner confirms that its key is %s, write that under pins", domain, server, pinOf(certificate))
-		case errors.As(err, &name):
-			return f(CertName, "the server %s has a certificate for another name, not for %s: use a server and a certificate of that domain", server, domain)
-		}
-		return f(CertAuthority, "the certificate of %s (%s) is not acceptable: %v", domain, server, certificate.Err)
+		return explainCertificate(err, certificate, a.now(), server, domain)
 	}
 	if dns := new(net.DNSError); errors.As(err, &dns) {
-		if dns.IsNotFound {
-			return f(UnknownHost, "there is no host %s: check the server or the domain of the account, and the name servers of this machine", dns.Name)
-		}
-		return f(NoNames, "the address of %s could not be found: the name servers of this machine do not answer; check the network and its name servers", dns.Name)
+		return explainName(err, dns)
 	}
 	if unbound := new(errBinding); errors.As(err, &unbound) {
 		return f(Unbound, "the server %s refuses a login that is bound to our TLS connection (%s), though it took one before: somebody may be in between; when its owner has changed it, start the hub again", server, unbound.said)
@@ -115,22 +95,25 @@ func explain(err error, a *Account, server, domain string) *Failure {
 	condition, text, remote := "", "", false
 	if negotiation := (xmppstream.Error{}); errors.As(err, &negotiation) {
 		condition, remote = negotiation.Err, true
+		for _, t := range negotiation.Text {
+			text = t.Value
+		}
 	}
 	if e := new(stream.Error); errors.As(err, &e) {
 		condition, text, remote = e.Condition, e.Text, e.Remote
 	}
 	if text != "" {
-		text = ": " + text
+		text = ": " + shown(text)
 	}
 	switch condition {
 	case "":
 	case "conflict":
-		return f(Replaced, "another client of the account has taken our place (conflict)%s: is a second hub running with this account?", text)
+		return f(Replaced, "%s", taken(a, "conflict"+text))
 	case "host-unknown", "host-gone":
 		return f(WrongDomain, "the server %s does not serve %s: check the domain of the account and the server", server, domain)
 	case "policy-violation", "resource-constraint":
 		if remote {
-			return f(RateLimit, "the server %s has closed the connection because we do too much for it (%s%s): raise its limits for this account (Prosody: limits, ejabberd: shaper_rules); the hub tries again later", server, condition, text)
+			return f(RateLimit, "the server %s has closed the connection (%s%s): the hub does too much for it, or has failed to log in too often, or there are too many connections; the hub tries again later, and the server's administrator can raise the limits for this account (Prosody: limits, ejabberd: shaper_rules)", server, condition, text)
 		}
 		return f(BrokenStream, "%v", err)
 	case "not-authorized":
@@ -140,6 +123,11 @@ func explain(err error, a *Account, server, domain string) *Failure {
 		return f(BrokenStream, "%v", err)
 	case "system-shutdown", "reset":
 		return f(ServerShutdown, "the server %s shuts down or restarts%s", server, text)
+	case "connection-timeout":
+		if remote {
+			return f(Lost, "the server %s had no sign of life from us for too long%s", server, text)
+		}
+		return f(BrokenStream, "%v", err)
 	default:
 		return f(BrokenStream, "%v", err)
 	}
@@ -161,12 +149,26 @@ func explain(err error, a *Account, server, domain string) *Failure {
 	return f(Lost, "%s: %v", server, err)
 }
 
-// pinOf returns the pin of the certificate that was not accepted.
-func pinOf(err *tls.CertificateVerificationError) string {
-	if len(err.UnverifiedCertificates) == 0 {
-		return "known"
+// explainName finds out why a name was not found.
+func explainName(err error, dns *net.DNSError) *Failure {
+	f := &Failure{Kind: NoNames, Err: err}
+	switch {
+	case dns.IsNotFound:
+		f.Kind = UnknownHost
+		f.Text = "there is no host " + dns.Name + ": check the server or the domain of the account, and the name servers of this machine"
+	case dns.IsTimeout:
+		f.Text = "the address of " + dns.Name + " could not be found: the name servers of this machine do not answer; check the network and its name servers"
+	default:
+		f.Text = "the address of " + dns.Name + " could not be found: the name servers of this machine cannot tell (" + dns.Err + "); check the network and its name servers"
 	}
-	return Pin(err.UnverifiedCertificates[0])
+	return f
 }
 
-func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
+// taken says that somebody has our place. The resource of every session has a random part,
+// so it is never ourselves.
+func taken(a *Account, said string) string {
+	if a.Component {
+		return "another program is connected as the component " + a.JID + " (" + said + "): is a second hub running with this domain? Give each its own"
+	}
+	return "another client of the account " + a.JID + " has taken our place (" + said + "). Our place has a random name, so a second hub runs with this account, or the server lets in one client of an account only, or its administrator has ended the session: give each hub an account of its own"
+}

@@ -215,6 +215,66 @@ func refusing(t *testing.T, condition string) Account {
 	})
 }
 
+// TestRefusedBindings: what the server says at resource binding.
+func TestRefusedBindings(t *testing.T) {
+	for _, tt := range []struct {
+		condition string
+		want      FailureKind
+		word      string
+	}{
+		{"conflict", Replaced, "a second hub runs with this account"},
+		{"resource-constraint", RateLimit, "gives us no address"},
+		{"policy-violation", RateLimit, "gives us no address"},
+		{"not-allowed", BrokenStream, "gives us no address"},
+	} {
+		t.Run(tt.condition, func(t *testing.T) {
+			a := secured(t, "localhost", func(c net.Conn, hear func(string) string) {
+				same := func(s string) string { return s }
+				scram(c, hear, 4096, same, same)
+				hear("'>")
+				io.WriteString(c, fakeHeader+"<stream:features><bind xmlns='"+nsBind+"'/></stream:features>")
+				_, id, _ := strings.Cut(hear("</iq>"), "id='")
+				id, _, _ = strings.Cut(id, "'")
+				io.WriteString(c, "<iq type='error' id='"+id+"'><error type='cancel'><"+tt.condition+" xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
+				io.Copy(io.Discard, c)
+			})
+			fails(t, a, tt.want, tt.word)
+		})
+	}
+}
+
+// TestRefusedStreams: what a server says of us before the login, in its place.
+func TestRefusedStreams(t *testing.T) {
+	for _, tt := range []struct {
+		condition, text string
+		want            FailureKind
+		word            string
+	}{
+		{"host-unknown", "", WrongDomain, "does not serve localhost"},
+		{"host-gone", "", WrongDomain, "does not serve localhost"},
+		{"policy-violation", "Too many failed logins.", RateLimit, "Too many failed logins."},
+		{"resource-constraint", "", RateLimit, "does too much for it"},
+		{"system-shutdown", "", ServerShutdown, "shuts down"},
+		{"conflict", "", Replaced, "a second hub"},
+		{"connection-timeout", "", Lost, "no sign of life"},
+		{"not-authorized", "Account deleted", WrongPassword, "Account deleted"},
+		{"internal-server-error", "", BrokenStream, "internal-server-error"},
+	} {
+		t.Run(tt.condition, func(t *testing.T) {
+			a := secured(t, "localhost", func(c net.Conn, hear func(string) string) {
+				hear("'>")
+				text := ""
+				if tt.text != "" {
+					text = "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>" + tt.text + "</text>"
+				}
+				io.WriteString(c, fakeHeader+"<stream:error><"+tt.condition+" xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"+text+"</stream:error></stream:stream>")
+				io.Copy(io.Discard, c)
+			})
+			fails(t, a, tt.want, tt.word)
+		})
+	}
+}
+
 // wired returns the two ends of a connection.
 func wired(t testing.TB) (ours, theirs net.Conn) {
 	t.Helper()

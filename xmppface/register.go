@@ -91,7 +91,7 @@ func register(ctx context.Context, a *Account, self jid.JID) error {
 	if err != nil {
 		return failed(err, domain)
 	}
-	list, err := places(ctx, a, domain)
+	list, _, err := places(ctx, a, domain)
 	if err != nil {
 		return failed(err, domain)
 	}
