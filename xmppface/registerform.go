@@ -93,7 +93,11 @@ func fillForm(x *wire.Element, instructions, user, password string) ([]byte, err
 		}
 	}
 	if len(more) > 0 {
-		return nil, onlyPerson(more, instructions, captchaAddress(x))
+		err := onlyPerson(more, instructions, "")
+		if page := captchaAddress(x); page != "" {
+			err = fmt.Errorf("%w; the server names %s", err, page)
+		}
+		return nil, err
 	}
 	if values["username"].IsZero() || values["password"].IsZero() {
 		return nil, nil

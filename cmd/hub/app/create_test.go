@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fieldhub/hub/cmd/hub/app/config"
 	"github.com/fieldhub/hub/xmppface/xmpptest"
@@ -75,6 +76,31 @@ func TestCreate(t *testing.T) {
 		out, _ := d.cli("show")
 		return strings.Contains(out, "was not created") && strings.Contains(out, "taken at "+p.Domain())
 	})
+}
+
+// TestCreateKilled: a daemon that is killed while it waits for the server has kept its
+// password, and the next one uses it.
+func TestCreateKilled(t *testing.T) {
+	p := xmpptest.Prosody(t, xmpptest.Options{Modules: []string{"register_ibr"}, Settings: "allow_registration = true"})
+	dir := own(t)
+	conf := filepath.Join(dir, "hub.yaml")
+	put(t, conf, fmt.Sprintf("data: data\nlocal: {listen: \"127.0.0.1:0\"}\nxmpp: {jid: gateway@%s, create: true, server: %q, ca_file: %q}\n", p.Domain(), p.Addr(), p.CAFile()))
+	file := filepath.Join(dir, "data", "password-gateway@"+p.Domain())
+	p.Pause()
+	killed := begin(t, dir, nil, "run", "-c", conf)
+	soon(t, "a password", func() bool { return exists(file) })
+	killed.Process.Kill()
+	killed.ended(t, 10*time.Second)
+	kept, err := os.ReadFile(file)
+	if err != nil || len(kept) != 33 {
+		t.Fatalf("kept %q, %v", kept, err)
+	}
+	p.Resume()
+	next := begin(t, dir, nil, "run", "-c", conf)
+	soon(t, "the account", func() bool { return strings.Contains(next.printed(), "the account was created") })
+	if again, err := os.ReadFile(file); err != nil || string(again) != string(kept) {
+		t.Errorf("the password became %q, %v; want %q", again, err, kept)
+	}
 }
 
 // TestInitCreate: hub init lets the server create the account, and what it writes runs.
