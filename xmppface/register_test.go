@@ -87,7 +87,7 @@ func TestRefusedRegistrations(t *testing.T) {
 		want           FailureKind
 		words          []string
 	}{
-		{"taken", plainQuery, stanzaError("cancel", "conflict", "Exists."), NotCreated, []string{"user@localhost was not created", "user is taken at localhost (Exists.)", "password_file"}},
+		{"taken", plainQuery, stanzaError("cancel", "conflict", "Exists."), NotCreated, []string{"the login as user@localhost was refused, and the account was not created", "user is taken at localhost (Exists.)", "password_file"}},
 		{"off", stanzaError("cancel", "service-unavailable", ""), "", NotCreated, []string{"lets nobody register", "allow_registration"}},
 		{"not allowed", plainQuery, stanzaError("cancel", "not-allowed", ""), NotCreated, []string{"lets nobody register"}},
 		{"from elsewhere", plainQuery, stanzaError("auth", "forbidden", "Your IP address is not allowlisted"), NotCreated, []string{"network (Your IP address is not allowlisted)"}},

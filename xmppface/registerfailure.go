@@ -25,7 +25,7 @@ func notCreated(a *Account, cause error, text string) *Failure {
 	if cause == nil {
 		cause = errors.New(text)
 	}
-	return &Failure{Kind: NotCreated, Err: registrationRefused{cause}, Text: "the account " + a.JID + " was not created: " + text}
+	return &Failure{Kind: NotCreated, Err: registrationRefused{cause}, Text: "the login as " + a.JID + " was refused, and the account was not created: " + text}
 }
 
 // refusedRegistration explains what a server answered. Other errors are passed on.
@@ -42,7 +42,7 @@ func refusedRegistration(a *Account, self jid.JID, err error) error {
 	}
 	text := shown(said.Text)
 	wait := func(what string) error {
-		return &Failure{Kind: RateLimit, Err: registrationRefused{err}, Text: "the account " + a.JID + " was not created yet: " + because(what, text) +
+		return &Failure{Kind: RateLimit, Err: registrationRefused{err}, Text: "the login as " + a.JID + " was refused, and the account was not created yet: " + because(what, text) +
 			"; the hub tries again later, or ask the server's administrator for the account"}
 	}
 	switch said.Condition {

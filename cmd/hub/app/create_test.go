@@ -69,6 +69,14 @@ func TestCreate(t *testing.T) {
 		t.Errorf("a lost password: exit code %d, %s", code, lost)
 	}
 
+	// There is no place to keep it: nothing is asked of the server.
+	nowhere := &text{}
+	put(t, filepath.Join(d.dir, "nowhere.yaml"), "data: data\nlocal: {listen: \"127.0.0.1:0\"}\n"+xmpp("nowhere", ", password_file: none/password"))
+	if code := run(t.Context(), []string{"run", "-c", filepath.Join(d.dir, "nowhere.yaml")}, nowhere, nowhere, nil); code != exitFailed ||
+		!strings.Contains(nowhere.String(), "cannot be kept") || created("nowhere") != 0 {
+		t.Errorf("no place to keep the password: exit code %d, %s", code, nowhere)
+	}
+
 	// Somebody else has the name: that is told, and the hub goes on without the broker.
 	p.AddUser(t, "taken", "other")
 	d = startDaemon(t, t.TempDir(), xmpp("taken", ""))
