@@ -6,7 +6,7 @@ const (
 	// The window is how much of what may wait is on its way at most: little at first
 	// and with a slow peer, so that what is sent later can still be newer.
 	firstWindow = 16 << 10
-	leastWindow = 8 << 10
+	leastWindow = 2 << 10
 	// slowLag is how old what a peer takes may be before the window shrinks; below
 	// quickLag it grows.
 	slowLag  = 500 * time.Millisecond
@@ -43,6 +43,8 @@ type pace struct {
 	wanted    bool      // somebody waits for room
 	window    int64
 	seen      Pace
+	// What was taken of late, and in what time.
+	bytes, seconds float64
 }
 
 // Measure makes the stream measure how fast the peer takes what it is sent, and
@@ -140,13 +142,15 @@ func (s *Stream) confirm() {
 	p.waiting, p.confirmed, p.last = false, p.marked, now
 	p.seen.Lag = now.Sub(p.at)
 	if d := now.Sub(from); d > 0 && n > 0 {
-		p.seen.Rate = float64(n) / d.Seconds()
+		const fading = 0.75 // single answers come in bursts
+		p.bytes, p.seconds = p.bytes*fading+float64(n), p.seconds*fading+d.Seconds()
+		p.seen.Rate = p.bytes / p.seconds
 	}
 	switch {
 	case p.seen.Lag > slowLag:
 		p.window = max(leastWindow, min(p.window, int64(p.seen.Rate*slowLag.Seconds())))
 		p.seen.Slow = true
-	case p.seen.Lag < quickLag:
+	case p.seen.Lag < quickLag && n >= p.window/2: // less proves nothing
 		p.window = min(2*p.window, int64(s.o.Queue))
 		p.seen.Slow = p.seen.Slow && p.window < firstWindow<<2
 	}

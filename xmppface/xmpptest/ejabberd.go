@@ -20,20 +20,25 @@ type EjabberdServer struct {
 	direct, component, api, ca string
 }
 
+// Limited is the name of an account that ejabberd gives what Debian's configuration gives
+// to all, 3 kB/s.
+const Limited = "limited"
+
 var ejabberdConfiguration = template.Must(template.New("").Parse(`
 hosts: [localhost]
 loglevel: info
 certfiles: ["{{.Dir}}/server.pem"]
 auth_password_format: scram
 auth_scram_hash: sha256
-shaper: {}
-shaper_rules: {nolimit: none}
+acl: {limited: {user: ` + Limited + `@localhost}}
+shaper: {normal: {rate: 3000, burst_size: 20000}}
+shaper_rules: {c2s_shaper: [{normal: limited}, {none: all}]}
 s2s_access: none
 api_permissions:
   test: {from: [mod_http_api], who: [{ip: 127.0.0.1/8}], what: [register]}
 listen:
-  - {port: {{.Port}}, ip: 127.0.0.1, module: ejabberd_c2s, starttls_required: true, shaper: nolimit, max_stanza_size: 262144}
-  - {port: {{.Direct}}, ip: 127.0.0.1, module: ejabberd_c2s, tls: true, shaper: nolimit, max_stanza_size: 262144}
+  - {port: {{.Port}}, ip: 127.0.0.1, module: ejabberd_c2s, starttls_required: true, shaper: c2s_shaper, max_stanza_size: 262144}
+  - {port: {{.Direct}}, ip: 127.0.0.1, module: ejabberd_c2s, tls: true, shaper: c2s_shaper, max_stanza_size: 262144}
   - port: {{.Component}}
     ip: 127.0.0.1
     module: ejabberd_service

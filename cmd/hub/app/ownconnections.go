@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
@@ -32,6 +34,17 @@ func (h *hub) connectionsPart() *ownPart {
 			f.add(nodes.Status, x.name+" connected", nodes.Bool(st.Online))
 			if !st.Since.IsZero() {
 				f.add(nodes.Status, x.name+" since", nodes.DateTime(st.Since))
+			}
+			if s := face.Session(); s != nil && x.way == nodes.WayBroker {
+				pace := s.Pace()
+				if pace.Rate > 0 {
+					f.add(nodes.Status, "Broker takes", nodes.Quantity(math.Round(pace.Rate), 0, "B/s"))
+				}
+				f.add(nodes.Status, "Broker limits", nodes.Bool(pace.Slow))
+				if pace.Slow {
+					messages = append(messages, nodes.Message{Time: now, Severity: nodes.SeverityWarning, EventID: "Pace",
+						Text: fmt.Sprintf("The server takes %.0f bytes a second, less than there is to send: events are thinned out to the newest values. Raise its limit for this account (Prosody: limits, c2s, rate, or make the hub a component; ejabberd: shaper_rules, c2s_shaper).", pace.Rate)})
+				}
 			}
 			if !st.Online && st.Failure != nil {
 				messages = append(messages, nodes.Message{Time: st.Since, Severity: nodes.SeverityError, EventID: "Connection " + string(x.way),
