@@ -152,7 +152,11 @@ func described(s xmppface.Status) string {
 	case s.Online:
 		return "online as " + s.JID + " since " + since
 	case s.Failure != nil:
-		return fmt.Sprintf("offline since %s: %s", since, s.Failure.Text)
+		text := fmt.Sprintf("offline since %s: %s", since, s.Failure.Text)
+		if time.Until(s.Retry) > time.Minute {
+			text += "; the next attempt is at " + s.Retry.UTC().Format(time.RFC3339) + ", or now with hub do Hub:connections Reconnect"
+		}
+		return text
 	}
 	return "connecting"
 }

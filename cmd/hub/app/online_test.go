@@ -92,3 +92,27 @@ func TestInitLocal(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, out)
 	}
 }
+
+// TestCheckOnline: what hub check says of a server, and its exit code, when the account
+// cannot be tried.
+func TestCheckOnline(t *testing.T) {
+	p := xmpptest.Prosody(t, xmpptest.Options{Expired: true})
+	dir := t.TempDir()
+	file := filepath.Join(dir, "hub.yaml")
+	put(t, filepath.Join(dir, "pw"), "pw-gateway\n")
+	for _, tt := range []struct{ name, jid, rest, want string }{
+		{"expired", "gateway@localhost", "server: " + p.Addr() + ", ca_file: " + p.CAFile(), "has expired on"},
+		{"direct TLS", "gateway@localhost", "server: " + p.Addr() + ", tls: direct", "write tls: starttls"},
+		{"other domain", "gateway@example.org", "server: " + p.Addr() + ", pins: [" + p.Pin() + "]", "does not serve example.org"},
+		{"wrong password", "gateway@localhost", "server: " + p.Addr() + ", pins: [" + p.Pin() + "]", "does not accept the account or its password"},
+		{"no such host", "gateway@example.org", "server: 'no-such-host.invalid:5222'", "no-such-host.invalid"},
+		{"nobody listens", "gateway@example.org", "server: " + xmpptest.FreeAddr(t), "nobody listens"},
+	} {
+		put(t, file, "data: "+dir+"\nxmpp: {jid: "+tt.jid+", password_file: "+filepath.Join(dir, "pw")+", "+tt.rest+"}\n")
+		out := &text{}
+		code := run(t.Context(), []string{"check", "--online", file}, out, out, nil)
+		if code != exitFailed || !strings.Contains(out.String(), tt.want) || !strings.Contains(out.String(), tt.jid+" cannot log in") {
+			t.Errorf("%s: exit code %d, %s; want %q", tt.name, code, out, tt.want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fieldhub/hub/nodes"
+	"github.com/fieldhub/hub/xmppface"
 )
 
 const reconnect = "Reconnect"
@@ -31,10 +32,7 @@ func (h *hub) connectionsPart() *ownPart {
 			if x.way == nodes.WayBroker {
 				f.add(nodes.Identity, "Broker account", nodes.String(h.cfg.XMPP.JID))
 			}
-			f.add(nodes.Status, x.name+" connected", nodes.Bool(st.Online))
-			if !st.Since.IsZero() {
-				f.add(nodes.Status, x.name+" since", nodes.DateTime(st.Since))
-			}
+			messages = append(messages, connection(&f, x.way, x.name, st)...)
 			if s := face.Session(); s != nil && x.way == nodes.WayBroker {
 				pace := s.Pace()
 				if pace.Rate > 0 {
@@ -45,10 +43,6 @@ func (h *hub) connectionsPart() *ownPart {
 					messages = append(messages, nodes.Message{Time: now, Severity: nodes.SeverityWarning, EventID: "Pace",
 						Text: fmt.Sprintf("The server takes %.0f bytes a second, less than there is to send: events are thinned out to the newest values. Raise its limit for this account (Prosody: limits, c2s, rate, or make the hub a component; ejabberd: shaper_rules, c2s_shaper).", pace.Rate)})
 				}
-			}
-			if !st.Online && st.Failure != nil {
-				messages = append(messages, nodes.Message{Time: st.Since, Severity: nodes.SeverityError, EventID: "Connection " + string(x.way),
-					Text: x.name + " is not connected: " + st.Failure.Text})
 			}
 		}
 		return f.list, messages
@@ -69,4 +63,21 @@ func (h *hub) connectionsPart() *ownPart {
 		return nil
 	}
 	return p
+}
+
+// connection adds how a face is connected, and why it is not.
+func connection(f *fields, way nodes.Way, name string, st xmppface.Status) []nodes.Message {
+	f.add(nodes.Status, name+" connected", nodes.Bool(st.Online))
+	if !st.Since.IsZero() {
+		f.add(nodes.Status, name+" since", nodes.DateTime(st.Since))
+	}
+	if st.Online || st.Failure == nil {
+		return nil
+	}
+	f.add(nodes.Status, name+" failure", nodes.String(string(st.Failure.Kind)))
+	if !st.Retry.IsZero() {
+		f.add(nodes.Status, name+" next attempt", nodes.DateTime(st.Retry))
+	}
+	return []nodes.Message{{Time: st.Since, Severity: nodes.SeverityError, EventID: "Connection " + string(way),
+		Text: name + " is not connected: " + st.Failure.Text}}
 }
