@@ -21,7 +21,7 @@ type stoppable interface {
 func TestToldByServers(t *testing.T) {
 	for name, begin := range map[string]func(testing.TB) stoppable{
 		"Prosody":  func(t testing.TB) stoppable { return xmpptest.Prosody(t, xmpptest.Options{}) },
-		"ejabberd": func(t testing.TB) stoppable { return xmpptest.Ejabberd(t) },
+		"ejabberd": func(t testing.TB) stoppable { return xmpptest.Ejabberd(t, "mod_fail2ban: {c2s_max_auth_failures: 4}") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := begin(t)
@@ -53,6 +53,14 @@ func TestToldByServers(t *testing.T) {
 			})
 			t.Run("end of the server", func(t *testing.T) {
 				_, ended := running(t, good)
+				if name == "ejabberd" { // who is there may stay
+					a := good
+					a.Password = "wrong"
+					fails(t, a, WrongPassword, "account or its password")
+					Dial(within(t, 10*time.Second), a)
+					Dial(within(t, 10*time.Second), a)
+					fails(t, a, RateLimit, "Too many (4) failed authentications", "has failed to log in too often")
+				}
 				srv.Stop()
 				// Prosody 0.12 does not always come to say so.
 				ends(t, ended, srv.Addr(), ServerShutdown, Lost)
