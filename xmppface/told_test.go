@@ -15,6 +15,7 @@ import (
 type stoppable interface {
 	xmpptest.Server
 	Stop()
+	Component() string
 }
 
 // TestToldByServers: what real servers say when they end a session or do not let us in.
@@ -51,6 +52,13 @@ func TestToldByServers(t *testing.T) {
 				defer c.Close()
 				ends(t, ended, "a second hub runs with this account", Replaced)
 			})
+			if name == "Prosody" { // ejabberd shares the stanzas between all of one name
+				t.Run("the same component", func(t *testing.T) {
+					a := Account{JID: xmpptest.ComponentDomain, Password: xmpptest.ComponentSecret, Component: true, Server: srv.Component(), Log: quiet(t)}
+					running(t, a)
+					fails(t, a, Replaced, "another program is connected as the component "+a.JID)
+				})
+			}
 			t.Run("end of the server", func(t *testing.T) {
 				_, ended := running(t, good)
 				if name == "ejabberd" { // who is there may stay
