@@ -1,6 +1,7 @@
 package xmppface
 
 import (
+	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -97,6 +98,36 @@ func TestToldOnce(t *testing.T) {
 	stop()
 	if n := strings.Count(log.String(), "not connected"); n != 1 || !strings.Contains(log.String(), "wrong clock") {
 		t.Errorf("the log says %d times: %s", n, log.String())
+	}
+}
+
+// TestClockIsSet: a box that starts in 1970 is online as soon as its clock is right.
+func TestClockIsSet(t *testing.T) {
+	var right atomic.Bool
+	a := secured(t, "localhost", func(c net.Conn, hear func(string) string) {
+		hear("'>")
+		io.WriteString(c, fakeHeader+"<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")
+	})
+	began := time.Now()
+	a.now = func() time.Time {
+		if right.Load() {
+			return time.Now()
+		}
+		return time.Unix(0, 0).Add(time.Since(began))
+	}
+	states := make(chan Status, 10)
+	face, err := New(a, Options{First: 500 * time.Millisecond, Last: 24 * time.Hour, OnStatus: func(s Status) { states <- s }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, face.Run)
+	wrong := <-states
+	if wrong.Failure == nil || wrong.Failure.Kind != WrongClock {
+		t.Fatalf("state %+v", wrong)
+	}
+	right.Store(true)
+	if s := <-states; s.Failure == nil || s.Failure.Kind != WrongDomain || !s.Since.Before(wrong.Retry) {
+		t.Errorf("state %+v, which was to come before %v", s, wrong.Retry)
 	}
 }
 

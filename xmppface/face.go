@@ -117,19 +117,37 @@ func (f *Face) Reconnect() {
 	}
 }
 
-// rest waits until it is time to connect again, and tells whether somebody wants it
-// before.
-func (f *Face) rest(ctx context.Context, d time.Duration) (wanted bool) {
+// rest waits until it is time to connect again after a failure, and tells whether there is
+// cause to do so before: somebody wants it, or the clock, which was why, has been set since
+// it showed wall at began.
+func (f *Face) rest(ctx context.Context, d time.Duration, kind FailureKind, began, wall time.Time) (wanted bool) {
 	t := time.NewTimer(d)
 	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-f.again:
-		return true
-	case <-ctx.Done():
+	var look <-chan time.Time
+	if kind == WrongClock || kind == CertNotYet || kind == CertExpired {
+		l := time.NewTicker(f.o.First)
+		defer l.Stop()
+		look = l.C
 	}
-	return false
+	for {
+		select {
+		case <-t.C:
+			return false
+		case <-look:
+			passed := f.a.now().Round(0).Sub(wall.Round(0))
+			if (passed - time.Since(began)).Abs() > clockSet {
+				return true
+			}
+		case <-f.again:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
+
+// clockSet is how far a clock has to move so that certificates may look different.
+const clockSet = time.Minute
 
 // Run connects and stays connected until ctx ends; it then returns nil, after
 // everything that it started, or an error when a handler hangs. It may be called
@@ -139,6 +157,7 @@ func (f *Face) Run(ctx context.Context) error {
 	p.start()
 	pauses := backoff{first: f.o.First, last: f.o.Last}
 	for ctx.Err() == nil {
+		began, wall := time.Now(), f.a.now()
 		online, err := f.once(ctx, p)
 		if ctx.Err() != nil {
 			break
@@ -155,7 +174,7 @@ func (f *Face) Run(ctx context.Context) error {
 			d = 0
 		}
 		f.set(Status{Failure: failure, Retry: time.Now().Add(d)}, nil)
-		if f.rest(ctx, d) {
+		if f.rest(ctx, d, failure.Kind, began, wall) {
 			pauses.reset()
 		}
 	}
