@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fieldhub/hub/xmppface/stream"
@@ -27,6 +28,10 @@ func connect(ctx context.Context, a *Account, self jid.JID, b *binding) (*stream
 			return outer.Err()
 		}
 		f := explain(err, a, server, domain)
+		if f.Kind == Lost && isTLS(err) {
+			f = &Failure{Kind: NoTLS, Err: err, Text: "TLS with " + server + " cannot be agreed (" + err.Error() +
+				"): it may have only versions before 1.2, want a certificate of its clients, or have no TLS on this port; see its settings and its log"}
+		}
 		if unknown != nil && slices.Contains([]FailureKind{UnknownHost, NoNames, Refused, Unreachable}, f.Kind) {
 			f.Text += "; the records that say where its XMPP server is (SRV) could not be looked up, so it may be elsewhere: " + unknown.Error()
 		}
@@ -107,6 +112,11 @@ func reach(ctx context.Context, a *Account, list []place, cfg *tls.Config) (net.
 		}
 	}
 	return nil, failed, first
+}
+
+// isTLS tells whether the two ends do not agree on TLS; the library has no type for that.
+func isTLS(err error) bool {
+	return strings.Contains(err.Error(), "tls: ") || strings.HasPrefix(err.Error(), "STARTTLS: ")
 }
 
 func isCertificate(err error) bool {

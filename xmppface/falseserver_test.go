@@ -191,11 +191,23 @@ func TestOldTLS(t *testing.T) {
 		secure <- tls.Server(c, cfg).Handshake()
 	})
 	a.CAFile = ca.File(t)
-	if s, err := Dial(within(t, 5*time.Second), a); err == nil {
-		s.Close()
-		t.Error("connected")
-	}
+	fails(t, a, NoTLS, "versions before 1.2", a.Server)
 	if err := <-secure; err == nil {
 		t.Error("it agreed to an old TLS")
+	}
+}
+
+// TestClientCertificateWanted: a server that wants a certificate of its clients.
+func TestClientCertificateWanted(t *testing.T) {
+	ca := xmpptest.NewCA(t)
+	cfg := ca.Server(t, "localhost").Clone()
+	cfg.ClientAuth = tls.RequireAnyClientCert
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		a := scripted(t, func(c net.Conn, hear func(string) string) {
+			tls.Server(c, cfg).Handshake()
+			io.Copy(io.Discard, c) // or what the other side says last would be lost
+		})
+		a.CAFile, a.TLS, a.maxTLS = ca.File(t), DirectTLS, version
+		fails(t, a, NoTLS, "want a certificate of its clients")
 	}
 }
