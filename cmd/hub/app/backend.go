@@ -135,7 +135,7 @@ func (h *hub) Status(c nodes.Caller) ([]nodes.Property, error) {
 	add("nodes", "%d, %d with errors, %d with warnings", total, counts[nodes.StateError], counts[nodes.StateWarning])
 	for _, way := range []nodes.Way{nodes.WayLocal, nodes.WayBroker} {
 		if f := h.faces[way]; f != nil {
-			add("xmpp "+string(way), "%s", described(f.Status()))
+			add("xmpp "+string(way), "%s", described(f.Status())+again(f.Status()))
 		}
 	}
 	add("local server", "%s, fingerprint %s", h.owner.Address, h.owner.Fingerprint)
@@ -145,6 +145,15 @@ func (h *hub) Status(c nodes.Caller) ([]nodes.Property, error) {
 	return out, nil
 }
 
+// again tells when a face tries to connect again, where that is not soon. It is true for
+// the moment only.
+func again(s xmppface.Status) string {
+	if s.Failure == nil || time.Until(s.Retry) < time.Minute {
+		return ""
+	}
+	return "; the next attempt is at " + s.Retry.UTC().Format(time.RFC3339) + ", or now with hub do Hub:connections Reconnect"
+}
+
 // described is the state of a face in words.
 func described(s xmppface.Status) string {
 	since := s.Since.UTC().Format(time.RFC3339)
@@ -152,11 +161,7 @@ func described(s xmppface.Status) string {
 	case s.Online:
 		return "online as " + s.JID + " since " + since
 	case s.Failure != nil:
-		text := fmt.Sprintf("offline since %s: %s", since, s.Failure.Text)
-		if time.Until(s.Retry) > time.Minute {
-			text += "; the next attempt is at " + s.Retry.UTC().Format(time.RFC3339) + ", or now with hub do Hub:connections Reconnect"
-		}
-		return text
+		return fmt.Sprintf("offline since %s: %s", since, s.Failure.Text)
 	}
 	return "connecting"
 }

@@ -53,7 +53,7 @@ func TestConnectionShown(t *testing.T) {
 		if message != tt.message {
 			t.Errorf("%s: the message %q, want %q", tt.name, message, tt.message)
 		}
-		if got := described(tt.st); !strings.Contains(got, tt.status) || strings.Contains(got, tt.noStatus) {
+		if got := described(tt.st) + again(tt.st); !strings.Contains(got, tt.status) || strings.Contains(got, tt.noStatus) {
 			t.Errorf("%s: status %q, want %q and not %q", tt.name, got, tt.status, tt.noStatus)
 		}
 	}
