@@ -74,6 +74,7 @@ func TestPausesOfSeveralKinds(t *testing.T) {
 // TestToldOnce: a face that fails again and again says so once, though the time that it
 // tells goes on.
 func TestToldOnce(t *testing.T) {
+	t.Parallel()
 	var log lines
 	var tried atomic.Int64
 	a := secured(t, "localhost", func(net.Conn, func(string) string) {})
@@ -103,6 +104,7 @@ func TestToldOnce(t *testing.T) {
 
 // TestClockIsSet: a box that starts in 1970 is online as soon as its clock is right.
 func TestClockIsSet(t *testing.T) {
+	t.Parallel()
 	var right atomic.Bool
 	a := secured(t, "localhost", func(c net.Conn, hear func(string) string) {
 		hear("'>")
@@ -152,6 +154,7 @@ func (l *lines) String() string {
 // TestFaceWaitsByKind: a face whose password is refused waits longer than one whose
 // server is away.
 func TestFaceWaitsByKind(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		condition   string
 		kind        FailureKind

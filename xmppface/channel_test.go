@@ -63,6 +63,7 @@ func flag(name, mechanism string) string {
 // TestBoundLogin: what becomes of it with real servers. ejabberd 23.01 offers it with
 // TLS 1.3, where it does not work.
 func TestBoundLogin(t *testing.T) {
+	t.Parallel()
 	ejabberd := xmpptest.Ejabberd(t)
 	prosody := xmpptest.Prosody(t, xmpptest.Options{})
 	old := xmpptest.Prosody(t, xmpptest.Options{SHA1: true})

@@ -251,6 +251,7 @@ func TestLookup(t *testing.T) {
 
 // TestNames: what is told when a name leads to no server.
 func TestNames(t *testing.T) {
+	t.Parallel()
 	lost := strings.TrimPrefix(xmpptest.FreeAddr(t), "127.0.0.1:") // nobody listens there
 	r := names(t, map[string][]dnsmessage.SRVResource{
 		"_xmpp-client._tcp.moved.example.": {service(t, 1, "moved.nowhere.", ":5222")},
