@@ -2,6 +2,7 @@ package xmppface
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"slices"
 	"strings"
@@ -53,6 +54,10 @@ func TestToldByServers(t *testing.T) {
 				defer c.Close()
 				ends(t, ended, "a second hub runs with this account", Replaced)
 			})
+			if name == "ejabberd" { // 23.01 offers bound logins with TLS 1.3, and refuses them
+				testBoundLogin(t, srv, tls.VersionTLS12, true, false)
+				testBoundLogin(t, srv, tls.VersionTLS13, false, true)
+			}
 			if name == "Prosody" { // ejabberd shares the stanzas between all of one name
 				t.Run("the same component", func(t *testing.T) {
 					a := Account{JID: xmpptest.ComponentDomain, Password: xmpptest.ComponentSecret, Component: true, Server: srv.Component(), Log: quiet(t)}
