@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -196,4 +197,73 @@ func scramServer(c net.Conn, hear func(string) string, refusal string) (mechanis
 	}
 	say(c, "success", x.final(string(last)))
 	return mechanism, x.flag(), true
+}
+
+// TestRelayedLogin: somebody with a certificate that is believed sits between us and a
+// Prosody, and passes on what both say.
+func TestRelayedLogin(t *testing.T) {
+	srv := xmpptest.Prosody(t, xmpptest.Options{})
+	good := account(t, srv, "user")
+	cut := func(s string) string {
+		for _, m := range []string{"SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"} {
+			s = strings.ReplaceAll(s, "<mechanism>"+m+"</mechanism>", "")
+		}
+		return s
+	}
+	same := func(s string) string { return s }
+	for _, tt := range []struct {
+		name   string
+		before *channel
+		change func(string) string // what the server says
+		want   FailureKind
+	}{
+		{"a login that is bound", &channel{bound: true}, same, Unbound},
+		{"the offer is cut", &channel{}, cut, Unbound},
+		{"the offer is cut after it was seen", &channel{bound: true}, cut, Unbound},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := good
+			a.channel, a.maxTLS, a.TLS = tt.before, tls.VersionTLS12, DirectTLS
+			a.Server, a.CAFile = between(t, srv.Direct(), tt.change)
+			fails(t, a, tt.want, "in between")
+		})
+	}
+}
+
+// between passes on what is said between clients and a server, by TLS connections of its
+// own. It returns where, and the file of its authority.
+func between(t *testing.T, server string, change func(string) string) (addr, caFile string) {
+	ca := xmpptest.NewCA(t)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", ca.Server(t, "localhost"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer client.Close()
+				server, err := tls.Dial("tcp", server, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12})
+				if err != nil {
+					t.Errorf("between: %v", err)
+					return
+				}
+				wg.Go(func() { io.Copy(server, client); server.Close() })
+				b := make([]byte, 10000)
+				for {
+					n, err := server.Read(b)
+					if err != nil {
+						return
+					}
+					io.WriteString(client, change(string(b[:n])))
+				}
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); wg.Wait() })
+	return l.Addr().String(), ca.File(t)
 }

@@ -55,7 +55,7 @@ func login(user, password string, ch *channel) xmpp.StreamFeature {
 			}
 			client := sasl.NewClient(m, sasl.TLSState(st), sasl.RemoteMechanisms(offered...),
 				sasl.Credentials(func() ([]byte, []byte, []byte) { return []byte(user), []byte(password), nil }))
-			if err := authenticate(s, name, client); err != nil {
+			if err := authenticate(s, name, m.Name, client); err != nil {
 				return 0, nil, err
 			}
 			if strings.HasSuffix(name, "-PLUS") {
@@ -66,8 +66,9 @@ func login(user, password string, ch *channel) xmpp.StreamFeature {
 	}
 }
 
-// authenticate logs in by the mechanism of that name.
-func authenticate(s *xmpp.Session, name string, client *sasl.Negotiator) error {
+// authenticate logs in by the mechanism of that name; form is the name of the one that
+// says what we do of channel binding.
+func authenticate(s *xmpp.Session, name, form string, client *sasl.Negotiator) error {
 	more, response, err := client.Step(nil)
 	if err != nil {
 		return err
@@ -123,7 +124,7 @@ func authenticate(s *xmpp.Session, name string, client *sasl.Negotiator) error {
 			}
 			return nil
 		case "failure":
-			return refused(e, name)
+			return refused(e, name, form)
 		default:
 			return fmt.Errorf("login: unexpected <%s/>", e.Name.Local)
 		}
@@ -148,8 +149,8 @@ func checkIterations(challenge []byte) error {
 	return nil
 }
 
-// refused explains a failed login by a mechanism.
-func refused(e *wire.Element, mechanism string) error {
+// refused explains a failed login by a mechanism, and a form of it.
+func refused(e *wire.Element, mechanism, form string) error {
 	condition, text := "not-authorized", ""
 	for _, c := range e.Children {
 		if c.Name.Local == "text" {
@@ -159,8 +160,13 @@ func refused(e *wire.Element, mechanism string) error {
 		}
 	}
 	cause := errors.New(strings.TrimSpace(condition + " " + text))
-	if strings.HasSuffix(mechanism, "-PLUS") && aboutBinding(condition, text) {
+	switch {
+	case !strings.HasSuffix(form, "-PLUS") || !aboutBinding(condition, text):
+	case form == mechanism:
 		return &errBinding{cause.Error()}
+	default: // we have said that the server does not bind
+		return &Failure{Kind: Unbound, Err: cause, Text: "the server refuses that we do not bind the login to the TLS connection (" + cause.Error() +
+			"), which it did not offer to us: somebody in between may have cut its offer; ask the server's owner for its key, and write it under pins"}
 	}
 	switch condition {
 	case "account-disabled":
