@@ -97,6 +97,7 @@ func bindings() xmpp.StreamFeature {
 type channel struct {
 	mu    sync.Mutex
 	bound bool // a login was bound
+	last  bool // the last one was
 	off   bool // bound logins fail there
 }
 
@@ -107,11 +108,20 @@ func (c *channel) isOff() bool {
 	return c.off
 }
 
-// worked notes a login that was bound.
-func (c *channel) worked() {
+// worked notes a login, bound or not.
+func (c *channel) worked(bound bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.bound = true
+	c.last = bound
+	c.bound = c.bound || bound
+}
+
+// Bound tells whether the login was bound to the TLS connection (SCRAM-PLUS), so that
+// nobody in between can have passed it on.
+func (s *Session) Bound() bool {
+	s.a.channel.mu.Lock()
+	defer s.a.channel.mu.Unlock()
+	return s.a.channel.last
 }
 
 // failed notes a bound login that failed for its binding, and tells whether to go on

@@ -86,6 +86,9 @@ func testBoundLogin(t *testing.T, srv xmpptest.Server, version uint16, bound, of
 				t.Fatal(err)
 			}
 			s.Close()
+			if s.Bound() != bound {
+				t.Errorf("the session is bound: %v, want %v", s.Bound(), bound)
+			}
 		}
 		if a.channel.bound != bound || a.channel.off != off {
 			t.Errorf("bound: %v, want %v; given up: %v, want %v", a.channel.bound, bound, a.channel.off, off)

@@ -58,9 +58,7 @@ func login(user, password string, ch *channel) xmpp.StreamFeature {
 			if err := authenticate(s, name, m.Name, client); err != nil {
 				return 0, nil, err
 			}
-			if strings.HasSuffix(name, "-PLUS") {
-				ch.worked()
-			}
+			ch.worked(strings.HasSuffix(name, "-PLUS"))
 			return xmpp.Authn, s.Conn(), nil
 		},
 	}

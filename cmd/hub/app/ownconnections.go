@@ -34,6 +34,9 @@ func (h *hub) connectionsPart() *ownPart {
 			}
 			messages = append(messages, connection(&f, x.way, x.name, st)...)
 			if s := face.Session(); s != nil && x.way == nodes.WayBroker {
+				if !h.cfg.XMPP.Component {
+					f.add(nodes.Status, "Broker login bound", nodes.Bool(s.Bound()))
+				}
 				pace := s.Pace()
 				if pace.Rate > 0 {
 					f.add(nodes.Status, "Broker takes", nodes.Quantity(math.Round(pace.Rate), 0, "B/s"))
