@@ -34,24 +34,66 @@ type kind struct {
 }
 
 var kinds = []kind{
+	{"restart", func(t *testing.T, s *site, _ int) {
+		s.server.Stop()
+		s.server.Start(t)
+	}},
+	{"kill -9 and start", func(t *testing.T, s *site, _ int) {
+		s.server.Kill()
+		s.server.Start(t)
+	}},
+	{"stopped for 2 to 3 s", func(_ *testing.T, s *site, round int) {
+		s.server.Pause()
+		time.Sleep(2*time.Second + time.Duration(round*250%1001)*time.Millisecond)
+		s.server.Resume()
+	}},
 	{"network cut", func(_ *testing.T, s *site, round int) {
-		switch round % 3 {
+		switch round % 4 {
 		case 0:
 			s.net.drop()
 		case 1:
 			s.net.reset()
+		case 2:
+			s.net.blackHole(500 * time.Millisecond)
 		default:
-			s.net.blackHole(1500 * time.Millisecond)
+			s.net.blackHole(2500 * time.Millisecond) // the hub gives the connection up before
 		}
 	}},
 }
 
 func TestChaos(t *testing.T) {
 	n := rounds(t)
-	s := newSite(t, "Prosody", xmpptest.Prosody(t, xmpptest.Options{Smacks: true}))
-	p := newPerson(t, s)
-	p.waitServed(t, "at first")
-	tl := newTally()
+	// They begin when both are calm, and are compared with that when both have ended.
+	people := []*person{
+		newPerson(t, newSite(t, "Prosody", xmpptest.Prosody(t, xmpptest.Options{Smacks: true}))),
+		newPerson(t, newSite(t, "ejabberd", xmpptest.Ejabberd(t))),
+	}
+	for _, p := range people {
+		p.waitServed(t, "at first")
+		p.settle(t)
+	}
+	before := takeFootprint()
+	tallies := make([]*tally, len(people))
+	t.Run("servers", func(t *testing.T) {
+		for i, p := range people {
+			tallies[i] = newTally()
+			t.Run(p.site.name, func(t *testing.T) {
+				t.Parallel()
+				p.endure(t, n, tallies[i])
+			})
+		}
+	})
+	for i, p := range people {
+		t.Log(tallies[i].String(p))
+	}
+	if !t.Failed() {
+		compareFootprint(t, before)
+	}
+}
+
+// endure lets everything bad happen, in turns.
+func (p *person) endure(t *testing.T, n int, tl *tally) {
+	p.idle.Store(false)
 	for i := range n {
 		for _, k := range kinds {
 			p.round(t, k, i, tl)
@@ -60,22 +102,26 @@ func TestChaos(t *testing.T) {
 			}
 		}
 	}
+	p.waitServed(t, "in the end")
 	p.settle(t)
 	p.checkWrites(t)
-	tl.print(t, s.name, p)
 }
 
 // patience is how long anything may take.
 const patience = 30 * time.Second
 
-func within(t *testing.T, what string, ok func() bool) {
+// within waits for something.
+func (p *person) within(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
+			t.Fatalf("%s: waited in vain: %s\nthe hub: %+v\nthe person: %s\nthe server's log ends with: %s", p.site.name, what, p.site.face.Status(), p.state(), tail(p.site.server.Log()))
 		}
 	}
 }
+
+// tail is the end of a text.
+func tail(text string) string { return text[max(0, len(text)-2000):] }
 
 // waitServed waits until values that are newer than now are read and told, and returns
 // how long that took.
@@ -89,8 +135,8 @@ func (p *person) waitServed(t *testing.T, when string) time.Duration {
 			return *newest >= now
 		}
 	}
-	within(t, p.site.name+", "+when+": a readout of new values", served(&p.read))
-	within(t, p.site.name+", "+when+": an event", served(&p.newest))
+	p.within(t, "a readout of new values, "+when, served(&p.read))
+	p.within(t, "an event, "+when, served(&p.newest))
 	return time.Since(began)
 }
 
@@ -99,6 +145,7 @@ func (p *person) round(t *testing.T, k kind, i int, tl *tally) {
 	t.Helper()
 	s := p.site
 	p.mu.Lock()
+	p.noteWrites()
 	clear(p.heard)
 	visits, from := p.visits, p.newest
 	p.mu.Unlock()
@@ -141,7 +188,7 @@ func (p *person) lost(after uint32) (sent, lost int) {
 func (p *person) settle(t *testing.T) {
 	t.Helper()
 	p.idle.Store(true)
-	within(t, p.site.name+": the answers to all writes", func() bool {
+	p.within(t, "the answers to all writes", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for _, o := range p.writes {
@@ -154,17 +201,29 @@ func (p *person) settle(t *testing.T) {
 	time.Sleep(300 * time.Millisecond)
 }
 
+// noteWrites counts the writes that came to the plant since it was called before: the
+// plant keeps a thousand. The caller has locked p.mu.
+func (p *person) noteWrites() {
+	list := p.site.plant.unit().Writes()
+	if len(list) > 0 && !p.noted.IsZero() && list[0].Time.After(p.noted) {
+		p.t.Errorf("%s: more writes came in a round than the plant keeps", p.site.name)
+	}
+	for _, w := range list {
+		if w.Time.After(p.noted) && w.Table == wire.HoldingRegister && w.First == setpoint && len(w.Words) == 2 {
+			p.noted = w.Time
+			p.came[uint32(w.Words[0])<<16|uint32(w.Words[1])]++
+		}
+	}
+}
+
 // checkWrites compares what was told of the writes with what came to the plant.
 func (p *person) checkWrites(t *testing.T) {
 	t.Helper()
-	times := make(map[uint32]int)
-	for _, w := range p.site.plant.unit().Writes() {
-		if w.Table == wire.HoldingRegister && w.First == setpoint && len(w.Words) == 2 {
-			times[uint32(w.Words[0])<<16|uint32(w.Words[1])]++
-		}
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.noteWrites()
 	for v, o := range p.writes {
-		switch n := times[v]; {
+		switch n := p.came[v]; {
 		case n > 1:
 			t.Errorf("%s: write %d was done %d times", p.site.name, v, n)
 		case o == written && n == 0:
@@ -172,5 +231,8 @@ func (p *person) checkWrites(t *testing.T) {
 		case o == notWritten && n == 1:
 			t.Errorf("%s: write %d was told not to be done, and was", p.site.name, v)
 		}
+	}
+	if len(p.came) < 10 {
+		t.Errorf("%s: %d writes were no load", p.site.name, len(p.came))
 	}
 }

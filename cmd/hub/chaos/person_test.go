@@ -21,6 +21,9 @@ import (
 // operator is the name of the account of a person.
 const operator = "operator"
 
+// writers is how many writes a person has under way.
+const writers = 3
+
 // outcome is what a person was told of a write.
 type outcome int
 
@@ -39,6 +42,7 @@ type person struct {
 	idle atomic.Bool // no more requests
 
 	mu      sync.Mutex
+	doing   string // for messages
 	visits  int
 	heard   map[uint32]bool // events since the round began
 	newest  uint32          // event
@@ -48,12 +52,14 @@ type person struct {
 	next    uint32
 	writes  map[uint32]outcome
 	reasons map[string]int // why writes failed
+	came    map[uint32]int // writes, at the plant, until noted
+	noted   time.Time
 }
 
 func newPerson(t *testing.T, s *site) *person {
 	t.Helper()
 	s.server.AddUser(t, operator, password)
-	p := &person{site: s, t: t, heard: make(map[uint32]bool), next: 1000, writes: make(map[uint32]outcome), reasons: make(map[string]int)}
+	p := &person{site: s, t: t, heard: make(map[uint32]bool), next: 1000, writes: make(map[uint32]outcome), reasons: make(map[string]int), came: make(map[uint32]int)}
 	background(t, func(ctx context.Context) error {
 		for ctx.Err() == nil {
 			p.stay(ctx)
@@ -62,6 +68,19 @@ func newPerson(t *testing.T, s *site) *person {
 		return nil
 	})
 	return p
+}
+
+// now notes what the person is about.
+func (p *person) now(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doing = fmt.Sprintf(format, args...)
+}
+
+func (p *person) state() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Sprintf("%s; %d times at the hub, %d readouts failed", p.doing, p.visits, p.failed)
 }
 
 // desk hands what comes to the clients of the present visit.
@@ -110,26 +129,28 @@ func (p *person) stay(ctx context.Context) {
 	defer cancel()
 	s, err := xmppface.Dial(short, account(p.site.server, operator), d)
 	if err != nil {
-		return // the server is away
+		p.now("cannot log in: %v", err)
+		return
 	}
 	running, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	go func() { done <- s.Run(running) }()
+	go func() { defer stop(); done <- s.Run(running) }()
 	defer func() { stop(); <-done }()
-	for ctx.Err() == nil {
-		if _, err := s.WaitAvailable(ctx, p.site.hubJID()); err != nil {
+	for running.Err() == nil {
+		p.now("looks for the hub as %s", s.Self())
+		if _, err := s.WaitAvailable(running, p.site.hubJID()); err != nil {
 			return
 		}
 		// One that could not resume its session is there twice, for a while.
 		if found := s.Resources(p.site.hubJID()); len(found) > 0 {
-			p.visit(ctx, s, d, found[len(found)-1])
+			p.visit(running, s, d, found[len(found)-1])
 		}
-		pause(ctx, 10*time.Millisecond)
+		pause(running, 10*time.Millisecond)
 	}
 }
 
-// visit works with one session of the hub, until that or our own is over, or there is a
-// newer one.
+// visit works with one session of the hub, until it is over or there is a newer one, or
+// ctx ends, as it does with our own session.
 func (p *person) visit(ctx context.Context, s *xmppface.Session, d *desk, hub string) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -148,23 +169,22 @@ func (p *person) visit(ctx context.Context, s *xmppface.Session, d *desk, hub st
 		}
 	})
 	if err != nil {
+		p.now("cannot subscribe at %s: %v", hub, err)
 		return
 	}
 	p.mu.Lock()
+	p.doing = "is at " + hub
 	p.visits++
 	p.mu.Unlock()
 	var wg sync.WaitGroup
 	wg.Go(func() { p.readOut(ctx, v) })
-	wg.Go(func() { p.write(ctx, v) })
+	for range writers {
+		wg.Go(func() { p.write(ctx, v) })
+	}
 	for ctx.Err() == nil {
-		select {
-		case <-s.Done():
+		pause(ctx, 20*time.Millisecond)
+		if found := s.Resources(p.site.hubJID()); len(found) == 0 || found[len(found)-1] != hub {
 			cancel()
-		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
-			if found := s.Resources(p.site.hubJID()); len(found) == 0 || found[len(found)-1] != hub {
-				cancel()
-			}
 		}
 	}
 	wg.Wait()

@@ -3,7 +3,11 @@ package chaos
 import (
 	"fmt"
 	"maps"
+	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,25 +42,79 @@ func (tl *tally) add(kind string, back time.Duration, resumed bool, sent, lost i
 	}
 }
 
-// print shows the rows of docs/chaos.md.
-func (tl *tally) print(t *testing.T, server string, p *person) {
-	t.Helper()
+// String returns the rows of docs/chaos.md.
+func (tl *tally) String(p *person) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var b strings.Builder
+	fmt.Fprintf(&b, "\n| server | what | rounds | back p50 | back p99 | session resumed | events sent | of them by resumed sessions | events lost |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, name := range tl.names {
 		s := tl.kinds[name]
 		slices.Sort(s.back)
 		at := func(percent int) float64 { return s.back[(len(s.back)-1)*percent/100].Seconds() }
 		fmt.Fprintf(&b, "| %s | %s | %d | %.2f s | %.2f s | %d | %d | %d | %d |\n",
-			server, name, len(s.back), at(50), at(99), s.resumed, s.sent, s.kept, s.lost)
+			p.site.name, name, len(s.back), at(50), at(99), s.resumed, s.sent, s.kept, s.lost)
 	}
 	count := make(map[outcome]int)
-	for _, o := range p.writes {
+	unknownDone := 0
+	for v, o := range p.writes {
 		count[o]++
+		if o == nobodyKnows && p.came[v] > 0 {
+			unknownDone++
+		}
 	}
-	fmt.Fprintf(&b, "%s: readouts %d right, %d failed; writes %d done, %d not, %d unknown; %d visits\n", server, p.reads, p.failed,
-		count[written], count[notWritten], count[nobodyKnows], p.visits)
+	fmt.Fprintf(&b, "%s: readouts %d right, %d failed; writes %d done, %d not, %d unknown of which %d were done; the hub was found %d times\n", p.site.name, p.reads, p.failed,
+		count[written], count[notWritten], count[nobodyKnows], unknownDone, p.visits)
 	for _, r := range slices.Sorted(maps.Keys(p.reasons)) {
 		fmt.Fprintf(&b, "  %d × %s\n", p.reasons[r], r)
 	}
-	t.Logf("\n%s", b.String())
+	return b.String()
+}
+
+// footprint is what this process takes: two hubs, their plants and people.
+type footprint struct {
+	goroutines int
+	heap       float64 // MB in use after a collection
+	resident   float64 // MB; 0: unknown
+}
+
+func (f footprint) String() string {
+	return fmt.Sprintf("%d goroutines, heap %.1f MB, resident %.1f MB", f.goroutines, f.heap, f.resident)
+}
+
+func takeFootprint() footprint {
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	f := footprint{goroutines: runtime.NumGoroutine(), heap: float64(m.HeapAlloc) / 1e6}
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return f // not Linux
+	}
+	if _, rest, ok := strings.Cut(string(b), "VmRSS:"); ok {
+		kb, err := strconv.Atoi(strings.Fields(rest)[0])
+		if err == nil {
+			f.resident = float64(kb) / 1024
+		}
+	}
+	return f
+}
+
+// compareFootprint waits until the process takes no more than it did before, but for
+// what the test itself keeps.
+func compareFootprint(t *testing.T, before footprint) {
+	t.Helper()
+	const moreGoroutines, moreHeap = 8, 4.0
+	var after footprint
+	for end := time.Now().Add(15 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		after = takeFootprint()
+		if after.goroutines <= before.goroutines+moreGoroutines && after.heap <= before.heap+moreHeap {
+			break
+		}
+		if time.Now().After(end) {
+			t.Errorf("%v before, %v after", before, after)
+			break
+		}
+	}
+	t.Logf("before: %v; after: %v", before, after)
 }
