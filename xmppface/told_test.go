@@ -21,7 +21,6 @@ type stoppable interface {
 
 // TestToldByServers: what real servers say when they end a session or do not let us in.
 func TestToldByServers(t *testing.T) {
-	t.Parallel()
 	for name, begin := range map[string]func(testing.TB) stoppable{
 		"Prosody":  func(t testing.TB) stoppable { return xmpptest.Prosody(t, xmpptest.Options{}) },
 		"ejabberd": func(t testing.TB) stoppable { return xmpptest.Ejabberd(t, "mod_fail2ban: {c2s_max_auth_failures: 4}") },
