@@ -91,6 +91,8 @@ func (c *Client) set(ctx context.Context, refs []nodes.Ref, names []string, payl
 	e, err := c.Link.Ask(ctx, c.To, "set", payload)
 	var stanza *ext.StanzaError
 	switch {
+	case errors.As(err, &stanza) && returned(stanza):
+		return nil, ext.Failed(op, only(refs), fmt.Errorf("outcome unknown: the server says that the hub is not there, which may have got this before; read the values before you set them again: %w", stanza))
 	case errors.As(err, &stanza):
 		return c.refused(op, refs, names, stanza)
 	case err != nil:
@@ -111,6 +113,15 @@ func (c *Client) set(ctx context.Context, refs []nodes.Ref, names []string, payl
 		}
 	}
 	return out, nil
+}
+
+// returned tells of an error whether it is the server's, which gives back what nobody
+// has taken. It does so, too, with what the hub took and did in a session that broke
+// before it could say so (XEP-0198, 4). A hub says what it has written, or is of type
+// wait, when it does not reach a device.
+func returned(e *ext.StanzaError) bool {
+	return e.Type == "cancel" && (e.Condition == "recipient-unavailable" || e.Condition == "service-unavailable") &&
+		(e.Element == nil || e.Element.Child("resp") == nil)
 }
 
 func holds(list []nodes.Ref, ref nodes.Ref) bool {

@@ -164,6 +164,31 @@ func TestLost(t *testing.T) {
 	close(f.hold)
 }
 
+// TestReturned: what the server gives back may have been done.
+func TestReturned(t *testing.T) {
+	for _, tt := range []struct {
+		typ, condition, payload string
+		open                    bool
+	}{
+		{"cancel", "recipient-unavailable", "", true},
+		{"cancel", "service-unavailable", "", true},
+		{"cancel", "item-not-found", "", false},
+		{"wait", "recipient-unavailable", "", false},
+		{"auth", "forbidden", "", false},
+		{"cancel", "service-unavailable", "<resp xmlns='" + NSNFI + "'/>", false},
+	} {
+		c := &Client{Link: exttest.Pair(t, odd{fail: &ext.StanzaError{Type: tt.typ, Condition: tt.condition, Payload: []byte(tt.payload)}}, nil), To: exttest.ServerJID}
+		_, err := c.Set(t.Context(), []nodes.Ref{nodes.In("a")}, Parameter{"on", nodes.Bool(true)})
+		if open := err != nil && strings.Contains(err.Error(), "outcome unknown"); open != tt.open {
+			t.Errorf("%+v: %v", tt, err)
+		}
+		var stanza *ext.StanzaError
+		if tt.open && (!errors.As(err, &stanza) || nodes.KindOf(err) != nodes.Unreachable) {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+}
+
 // odd answers everything with the same.
 type odd struct {
 	payload string
