@@ -5,6 +5,7 @@
 # make lint     formatting, vet, staticcheck
 # make cross    the binary for arm64 and arm, and for those who develop on a Mac
 # make bench    the tables of docs/benchmarks.md
+# make chaos    servers and network that fail again and again: the figures of docs/chaos.md
 # make fuzz     every decoder for a minute each
 # make install  the daemon and its systemd unit, as root
 
@@ -22,7 +23,7 @@ TESTFLAGS ?=
 
 export CGO_ENABLED = 0
 
-.PHONY: demo build test test-gpio lint cross bench fuzz install clean
+.PHONY: demo build test test-gpio lint cross bench chaos fuzz install clean
 
 # Not go run, which ends with status 1 after Ctrl-C whatever the program says.
 demo: build
@@ -56,6 +57,10 @@ cross:
 bench:
 	scripts/needs
 	scripts/bench
+
+chaos:
+	scripts/needs
+	scripts/chaos
 
 fuzz:
 	scripts/fuzz $(FUZZ)

@@ -34,6 +34,12 @@ const (
 	nobodyKnows
 )
 
+// write is one that a person asked for.
+type write struct {
+	outcome  outcome
+	answered time.Time
+}
+
 // person reads, watches and writes without a pause, through a session of its own, and
 // looks for the hub again whenever it has gone.
 type person struct {
@@ -50,16 +56,19 @@ type person struct {
 	reads   int
 	failed  int // readouts
 	next    uint32
-	writes  map[uint32]outcome
-	reasons map[string]int // why writes failed
-	came    map[uint32]int // writes, at the plant, until noted
+	writes  map[uint32]write // the last ones, see checkWrites
+	came    map[uint32]int   // of them, how often each came to the plant, until noted
 	noted   time.Time
+	counts  map[outcome]int
+	lateYes int            // writes whose outcome nobody knew, and which were done
+	reasons map[string]int // why writes failed
 }
 
 func newPerson(t *testing.T, s *site) *person {
 	t.Helper()
 	s.server.AddUser(t, operator, password)
-	p := &person{site: s, t: t, heard: make(map[uint32]bool), next: 1000, writes: make(map[uint32]outcome), reasons: make(map[string]int), came: make(map[uint32]int)}
+	p := &person{site: s, t: t, heard: make(map[uint32]bool), next: 1000, writes: make(map[uint32]write),
+		came: make(map[uint32]int), counts: make(map[outcome]int), reasons: make(map[string]int)}
 	background(t, func(ctx context.Context) error {
 		for ctx.Err() == nil {
 			p.stay(ctx)
@@ -179,7 +188,7 @@ func (p *person) visit(ctx context.Context, s *xmppface.Session, d *desk, hub st
 	var wg sync.WaitGroup
 	wg.Go(func() { p.readOut(ctx, v) })
 	for range writers {
-		wg.Go(func() { p.write(ctx, v) })
+		wg.Go(func() { p.set(ctx, v) })
 	}
 	for ctx.Err() == nil {
 		pause(ctx, 20*time.Millisecond)
@@ -251,8 +260,8 @@ func (p *person) readOut(ctx context.Context, v *visit) {
 	}
 }
 
-// write sets the setpoint over and over, to another value each time.
-func (p *person) write(ctx context.Context, v *visit) {
+// set sets the setpoint over and over, to another value each time.
+func (p *person) set(ctx context.Context, v *visit) {
 	for ctx.Err() == nil {
 		if p.idle.Load() {
 			pause(ctx, 10*time.Millisecond)
@@ -261,14 +270,14 @@ func (p *person) write(ctx context.Context, v *visit) {
 		p.mu.Lock()
 		value := p.next
 		p.next++
-		p.writes[value] = unanswered
+		p.writes[value] = write{}
 		p.mu.Unlock()
 		short, cancel := context.WithTimeout(ctx, 5*time.Second)
 		out, err := v.control.Set(short, []nodes.Ref{nodes.In("gw/unit/setpoint")}, control.Parameter{Name: "setpoint", Value: nodes.Int32(int32(value))})
 		cancel()
 		told, reason := judge(out, err)
 		p.mu.Lock()
-		p.writes[value] = told
+		p.writes[value] = write{told, time.Now()}
 		if reason != "" {
 			p.reasons[reason]++
 		}

@@ -20,7 +20,7 @@ type tally struct {
 }
 
 type score struct {
-	back       []time.Duration
+	back, away []time.Duration // since the end of the bad thing, and since its beginning
 	resumed    int
 	sent, lost int // events, in all rounds
 	kept       int // events, in those whose session was resumed
@@ -28,13 +28,13 @@ type score struct {
 
 func newTally() *tally { return &tally{kinds: make(map[string]*score)} }
 
-func (tl *tally) add(kind string, back time.Duration, resumed bool, sent, lost int) {
+func (tl *tally) add(kind string, back, away time.Duration, resumed bool, sent, lost int) {
 	s := tl.kinds[kind]
 	if s == nil {
 		s = &score{}
 		tl.kinds[kind], tl.names = s, append(tl.names, kind)
 	}
-	s.back = append(s.back, back)
+	s.back, s.away = append(s.back, back), append(s.away, away)
 	s.sent, s.lost = s.sent+sent, s.lost+lost
 	if resumed {
 		s.resumed++
@@ -47,28 +47,24 @@ func (tl *tally) String(p *person) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n| server | what | rounds | back p50 | back p99 | session resumed | events sent | of them by resumed sessions | events lost |\n|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprintf(&b, "\n| server | what | rounds | back p50 | back p99 | from the beginning p50 | p99 | session resumed | events sent | of them by resumed sessions | events lost |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, name := range tl.names {
 		s := tl.kinds[name]
-		slices.Sort(s.back)
-		at := func(percent int) float64 { return s.back[(len(s.back)-1)*percent/100].Seconds() }
-		fmt.Fprintf(&b, "| %s | %s | %d | %.2f s | %.2f s | %d | %d | %d | %d |\n",
-			p.site.name, name, len(s.back), at(50), at(99), s.resumed, s.sent, s.kept, s.lost)
-	}
-	count := make(map[outcome]int)
-	unknownDone := 0
-	for v, o := range p.writes {
-		count[o]++
-		if o == nobodyKnows && p.came[v] > 0 {
-			unknownDone++
-		}
+		fmt.Fprintf(&b, "| %s | %s | %d | %.2f s | %.2f s | %.2f s | %.2f s | %d | %d | %d | %d |\n",
+			p.site.name, name, len(s.back), at(s.back, 50), at(s.back, 99), at(s.away, 50), at(s.away, 99), s.resumed, s.sent, s.kept, s.lost)
 	}
 	fmt.Fprintf(&b, "%s: readouts %d right, %d failed; writes %d done, %d not, %d unknown of which %d were done; the hub was found %d times\n", p.site.name, p.reads, p.failed,
-		count[written], count[notWritten], count[nobodyKnows], unknownDone, p.visits)
+		p.counts[written], p.counts[notWritten], p.counts[nobodyKnows], p.lateYes, p.visits)
 	for _, r := range slices.Sorted(maps.Keys(p.reasons)) {
 		fmt.Fprintf(&b, "  %d × %s\n", p.reasons[r], r)
 	}
 	return b.String()
+}
+
+// at is a percentile, in seconds. It sorts the list.
+func at(list []time.Duration, percent int) float64 {
+	slices.Sort(list)
+	return list[(len(list)-1)*percent/100].Seconds()
 }
 
 // footprint is what this process takes: two hubs, their plants and people.
