@@ -51,8 +51,11 @@ var kinds = []kind{
 		switch round % 4 {
 		case 0:
 			s.net.drop()
-		case 1:
-			s.net.reset()
+		case 1: // again and again, while the session is being resumed
+			for range 4 {
+				s.net.reset()
+				time.Sleep(30 * time.Millisecond)
+			}
 		case 2:
 			s.net.blackHole(500 * time.Millisecond)
 		default:
