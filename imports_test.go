@@ -48,6 +48,7 @@ var rooms = []room{
 	{"xmppface/local", []string{"nodes", "nodes/param", "nodes/units", "xmppface/stream", "xmppface/wire", "xmppface/ext"}, []string{"mellium.im/"}},
 	{"xmppface/xmpptest", []string{"*"}, []string{"mellium.im/"}},
 	{"cmd", []string{"*"}, []string{"github.com/goccy/go-yaml", "github.com/alecthomas/kong", "golang.org/x/"}},
+	{"cmd/hub/chaos", nil, nil}, // tests only, which may import what they need
 	{"examples", []string{"*"}, nil},
 }
 
