@@ -270,6 +270,11 @@ func (s *Session) WaitAvailable(ctx context.Context, bare string) ([]string, err
 	asked := time.Time{}
 	for {
 		full, changed := s.resources(bare)
+		select {
+		case <-s.gone: // what it knows is old
+			return nil, s.dropped("find")
+		default:
+		}
 		if len(full) > 0 {
 			return full, nil
 		}
