@@ -40,7 +40,7 @@ var rooms = []room{
 	{"adapters/gpio", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "adapters"}, []string{"golang.org/x/sys"}},
 	{"datasources", []string{"nodes/...", "sniffer"}, nil},
 	{"persist", []string{"nodes/..."}, []string{"go.etcd.io/bbolt", "golang.org/x/sys"}},
-	{"xmppface", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "datasources"}, []string{"mellium.im/"}},
+	{"xmppface", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "datasources"}, []string{"mellium.im/", "golang.org/x/time/rate"}},
 	{"xmppface/wire", []string{"nodes", "nodes/param", "nodes/units"}, nil},
 	{"xmppface/form", []string{"nodes", "nodes/param", "nodes/units", "xmppface/wire"}, nil},
 	{"xmppface/ext", []string{"nodes", "nodes/param", "nodes/units", "sniffer", "xmppface/wire"}, nil},

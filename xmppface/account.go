@@ -51,6 +51,7 @@ type Account struct {
 	Welcome func(nodes.Caller) bool
 	// Creation makes the account where the server does not know it; never, when nil.
 	Creation Creation
+	Limits   Limits       // of what others may ask
 	Log      *slog.Logger // slog.Default() when nil
 	// Trace gets the exact bytes of every stanza after login, sent or received. It
 	// is called by several goroutines. May be nil.
@@ -82,6 +83,9 @@ func (a *Account) fill() (jid.JID, error) {
 	}
 	if a.Timeout <= 0 {
 		a.Timeout = 30 * time.Second
+	}
+	if a.Limits.Waiting <= 0 {
+		a.Limits.Waiting = peerJobs
 	}
 	if a.KeepAlive <= 0 {
 		a.KeepAlive = 4 * time.Minute

@@ -53,19 +53,25 @@ func newRoutes(extensions []ext.Extension) (*routes, error) {
 	return r, nil
 }
 
-// maxSenders is how many senders are remembered; those with nothing to do are
-// forgotten beyond it.
+// maxSenders is how many senders, and how many peers, are remembered; those with nothing
+// to do are forgotten beyond it.
 const maxSenders = 4096
 
-// senders are whom stanzas came from. Only the reader uses it.
-type senders struct{ byAddress map[string]*sender }
+// senders are whom stanzas came from, and the bare addresses of these. Only the reader
+// uses it.
+type senders struct {
+	byAddress map[string]*sender
+	peers     map[string]*peer
+}
 
 type sender struct {
 	queue
 	caller nodes.Caller
 }
 
-func (t *senders) init() { t.byAddress = make(map[string]*sender) }
+func (t *senders) init() {
+	t.byAddress, t.peers = make(map[string]*sender), make(map[string]*peer)
+}
 
 // sender finds who sent a stanza; nil when the address is none.
 func (s *Session) sender(from string) *sender {
@@ -87,9 +93,28 @@ func (s *Session) sender(from string) *sender {
 			}
 		}
 	}
-	who := &sender{caller: nodes.Caller{JID: bare, Full: full, Way: s.a.Way}}
+	who := &sender{queue: queue{peer: s.peer(bare)}, caller: nodes.Caller{JID: bare, Full: full, Way: s.a.Way}}
 	s.senders.byAddress[from] = who
 	return who
+}
+
+// peer finds a bare address.
+func (s *Session) peer(bare string) *peer {
+	p := s.senders.peers[bare]
+	if p != nil {
+		return p
+	}
+	if len(s.senders.peers) >= maxSenders {
+		now := time.Now()
+		for k, v := range s.senders.peers {
+			if s.pool.forgettable(v, now) {
+				delete(s.senders.peers, k)
+			}
+		}
+	}
+	p = s.a.Limits.peer()
+	s.senders.peers[bare] = p
+	return p
 }
 
 // iq handles a received iq.
@@ -116,6 +141,15 @@ func (s *Session) iq(e *wire.Element) {
 	}
 	x := s.routes.serve[payload.Name.Space]
 	who := s.sender(from)
+	if who != nil && !s.ours(from) {
+		switch v, why := s.admit(who, time.Now()); v {
+		case turnedAway:
+			s.respond(e, nil, why)
+			return
+		case ignored:
+			return
+		}
+	}
 	if x == nil || who == nil {
 		s.respond(e, nil, &ext.StanzaError{Type: "cancel", Condition: "service-unavailable"})
 		return
@@ -147,6 +181,7 @@ func (s *Session) iq(e *wire.Element) {
 		if answered.Swap(true) {
 			return
 		}
+		who.peer.answered(time.Now(), len(payload))
 		times := 1
 		if entry != nil {
 			times += s.sets.settle(time.Now(), entry, payload, err)
@@ -155,7 +190,7 @@ func (s *Session) iq(e *wire.Element) {
 			s.respond(e, payload, err)
 		}
 	}
-	if !s.pool.add(&who.queue, len(s.st.Raw()), false, func() { s.serve(x, r) }) {
+	if !s.pool.add(&who.queue, len(s.st.Raw()), s.a.Limits.Waiting, false, func() { s.serve(x, r) }) {
 		r.Respond(nil, &ext.StanzaError{Type: "wait", Condition: "resource-constraint", Text: "too many requests at once; try again"})
 	}
 }
@@ -236,7 +271,7 @@ func (s *Session) left(from string) {
 	s.sets.forget(from)
 	if len(s.routes.leavers) > 0 {
 		full := who.caller.Full
-		s.pool.add(&who.queue, 0, true, func() {
+		s.pool.add(&who.queue, 0, 0, true, func() {
 			if s.begin() {
 				defer s.finish()
 				s.tellGone(full)
@@ -294,7 +329,10 @@ func (s *Session) message(e *wire.Element) {
 			return
 		}
 		m := &ext.Message{Link: s, From: who.caller.Full, Payload: payload}
-		if !s.pool.add(&who.queue, len(s.st.Raw()), false, func() { s.receive(x, m) }) {
+		if v, _ := s.admit(who, time.Now()); v != admitted {
+			return
+		}
+		if !s.pool.add(&who.queue, len(s.st.Raw()), s.a.Limits.Waiting, false, func() { s.receive(x, m) }) {
 			s.lost.Do(func() {
 				s.log.Warn("messages come faster than they are handled; some were dropped", "from", from)
 			})

@@ -31,6 +31,9 @@ type Backends struct {
 	Catalog *datasources.Catalog
 	Owner   owner.Backend
 	Log     *slog.Logger
+	// Subscriptions is how many subscriptions to values one bare address may have;
+	// [events.DefaultMaxEach] when 0.
+	Subscriptions int
 }
 
 // Extensions makes the namespaces that a hub serves. It is the one place where
@@ -38,12 +41,16 @@ type Backends struct {
 // mounted on several faces; those of its members that are an ext.Runner are run by
 // the caller.
 func Extensions(p Program, b Backends) []ext.Extension {
+	subscriptions := events.New(b.Catalog, b.Log)
+	if b.Subscriptions > 0 {
+		subscriptions.MaxEach = b.Subscriptions
+	}
 	list := []ext.Extension{
 		ping.New(),
 		version.New(version.Software{Name: p.Product, Version: p.Version, OS: p.OS}),
 		concentrator.New(b.Catalog, b.Log),
 		sensordata.New(b.Catalog, b.Log),
-		events.New(b.Catalog, b.Log),
+		subscriptions,
 		control.New(b.Catalog, b.Log),
 		interfaces.New(b.Catalog),
 		synchronization.New(p.Clock),

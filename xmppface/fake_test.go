@@ -377,12 +377,12 @@ func TestRunEndsWithContext(t *testing.T) {
 }
 
 func TestTooManyRequests(t *testing.T) {
-	entered, release := make(chan struct{}, senderJobs+2), make(chan struct{})
+	entered, release := make(chan struct{}, peerJobs+2), make(chan struct{})
 	s, server := logged(t, xmpptest.NewEcho(40), &served{serve: func(r *ext.Request) { entered <- struct{}{}; <-release; r.Result(nil) }})
 	start(t, s.Run)
 	t.Cleanup(func() { server.Close() })
 	defer close(release)
-	for i := range senderJobs + 2 { // one is with the handler
+	for i := range peerJobs + 2 { // one is with the handler
 		if i == 1 {
 			<-entered
 		}

@@ -9,11 +9,12 @@ import (
 
 // Limits of a pool.
 const (
-	poolSlots   = 64        // handlers at the same time
-	poolJobs    = 2048      // jobs that wait
-	poolBytes   = 4 << 20   // size of the stanzas that wait
-	senderJobs  = 256       // jobs of one sender that wait
-	senderBytes = 512 << 10 // size of the stanzas of one sender that wait
+	poolSlots = 64        // handlers at the same time
+	poolJobs  = 2048      // jobs that wait
+	poolBytes = 4 << 20   // size of the stanzas that wait
+	peerSlots = 16        // handlers of one peer at the same time
+	peerJobs  = 256       // jobs of one peer that wait, by default
+	peerBytes = 512 << 10 // size of the stanzas of one peer that wait
 )
 
 // pool runs jobs: those of one queue one after the other, those of different
@@ -31,8 +32,8 @@ type pool struct {
 
 // queue is the jobs of one sender.
 type queue struct {
+	peer   *peer // all queues of a bare address share one
 	jobs   []job
-	bytes  int
 	active bool // has a slot, or waits for one
 }
 
@@ -74,29 +75,48 @@ func (p *pool) stop(ctx context.Context, grace time.Duration) error {
 }
 
 // add appends a job to a queue. Unless it must be done, it is refused when too
-// much waits already.
-func (p *pool) add(q *queue, size int, must bool, do func()) bool {
+// much waits already, of the queue's peer at most as many jobs as most.
+func (p *pool) add(q *queue, size, most int, must bool, do func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	full := p.jobs >= poolJobs || p.bytes+size > poolBytes || len(q.jobs) >= senderJobs || q.bytes+size > senderBytes
+	full := p.jobs >= poolJobs || p.bytes+size > poolBytes || q.peer.jobs >= most || q.peer.bytes+size > peerBytes
 	if !p.open || full && !must {
 		return false
 	}
-	p.jobs++
-	p.bytes += size
-	q.bytes += size
+	p.count(q, 1, size)
 	q.jobs = append(q.jobs, job{do, size})
 	if q.active {
 		return true
 	}
 	q.active = true
-	if p.free == 0 {
+	if p.free == 0 || q.peer.slots >= peerSlots {
 		p.ready = append(p.ready, q)
 		return true
 	}
 	p.free--
+	q.peer.slots++
 	p.wg.Go(func() { p.work(q) })
 	return true
+}
+
+// count takes note that jobs of a queue came, or that they wait no more.
+func (p *pool) count(q *queue, jobs, bytes int) {
+	p.jobs += jobs
+	p.bytes += bytes
+	q.peer.jobs += jobs
+	q.peer.bytes += bytes
+}
+
+// next takes the first queue that may have a slot, which it then has; nil: there is none.
+func (p *pool) next() *queue {
+	for i, q := range p.ready {
+		if q.peer.slots < peerSlots {
+			p.ready = append(p.ready[:i], p.ready[i+1:]...)
+			q.peer.slots++
+			return q
+		}
+	}
+	return nil
 }
 
 // idle tells whether a queue has nothing to do.
@@ -104,6 +124,13 @@ func (p *pool) idle(q *queue) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !q.active
+}
+
+// forgettable tells whether a peer has nothing to do and nothing to make up for.
+func (p *pool) forgettable(x *peer, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return x.forgettable(now)
 }
 
 // work does the jobs of a queue, then those of the next that waits for a slot.
@@ -114,28 +141,31 @@ func (p *pool) work(q *queue) {
 			q.jobs = nil // stop has forgotten them
 		}
 		if len(q.jobs) == 0 {
-			q.jobs, q.bytes, q.active = nil, 0, false
-			if len(p.ready) == 0 {
+			q.jobs, q.active = nil, false
+			q.peer.slots--
+			if q = p.next(); q == nil {
 				p.free++
 				p.mu.Unlock()
 				return
 			}
-			q, p.ready = p.ready[0], p.ready[1:]
 			p.mu.Unlock()
 			continue
 		}
 		j := q.jobs[0]
 		q.jobs[0] = job{}
 		q.jobs = q.jobs[1:]
-		p.jobs--
-		p.bytes -= j.size
-		q.bytes -= j.size
+		p.count(q, -1, -j.size)
 		p.mu.Unlock()
 		j.do()
 		p.mu.Lock()
-		if len(p.ready) > 0 && len(q.jobs) > 0 { // let the others have a turn
-			p.ready = append(p.ready, q)
-			q, p.ready = p.ready[0], p.ready[1:]
+		if len(q.jobs) > 0 { // let the others have a turn
+			q.peer.slots--
+			if other := p.next(); other != nil {
+				p.ready = append(p.ready, q)
+				q = other
+			} else {
+				q.peer.slots++
+			}
 		}
 		p.mu.Unlock()
 	}

@@ -137,7 +137,9 @@ func (s *Session) presence(e *wire.Element) {
 			s.left(e.Attr("from"))
 		}
 	case "subscribe":
-		s.asked(who.caller)
+		if v, _ := s.admit(who, time.Now()); v == admitted {
+			s.asked(who.caller)
+		}
 	case "probe": // our server answers for an account, but not for a component
 		if s.a.Component && s.a.Welcome != nil && s.a.Welcome(who.caller) {
 			s.st.Reply(s.available(bare))

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"log/slog"
@@ -139,4 +140,9 @@ func (h *hub) noteOwner(c nodes.Caller, action, what string, err error) {
 		jid = c.JID
 	}
 	h.audit.add(nodes.Record{Time: time.Now(), JID: jid, Way: c.Way, Action: action, What: what, Outcome: outcome})
+}
+
+// flooded takes note that somebody asks for more than the limits allow.
+func (h *hub) flooded(who nodes.Caller) {
+	h.audit.add(nodes.Record{Time: time.Now(), JID: cmp.Or(who.Full, who.JID), Way: who.Way, Action: "refused", What: "requests beyond the limits", Outcome: "refused or ignored until there are fewer"})
 }

@@ -105,7 +105,7 @@ func withCabinet(list []adapters.Factory, cabinet *gpiotest.Cabinet) (out []adap
 }
 
 func (c *demoCmd) hub(p *program, dir, file, plant, line string, cabinet *gpiotest.Cabinet, broker int) error {
-	cfg := &config.Config{Data: dir, Local: config.Local{Listen: "127.0.0.1:0"}}
+	cfg := &config.Config{Data: dir, Local: config.Local{Listen: "127.0.0.1:0"}, Limits: config.DefaultLimits}
 	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()

@@ -131,7 +131,7 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 		program.Clock = h.compared.Source
 	}
 	extensions := xmppface.Extensions(program,
-		xmppface.Backends{Catalog: h.cat, Owner: h, Log: h.log})
+		xmppface.Backends{Catalog: h.cat, Owner: h, Log: h.log, Subscriptions: h.cfg.Limits.Subscriptions})
 	for _, x := range extensions {
 		if r, ok := x.(ext.Runner); ok {
 			s.start(x.Spaces()[0], r.Run)
@@ -219,6 +219,7 @@ func (h *hub) openFaces(s *stages, hubPassword string, extensions []ext.Extensio
 
 func (h *hub) openFace(s *stages, a xmppface.Account, extensions []ext.Extension) error {
 	a.Resource, a.Welcome, a.Log = "hub", h.cat.Friend, h.log.With("way", string(a.Way))
+	a.Limits = xmppface.Limits{Requests: h.cfg.Limits.Requests, Waiting: h.cfg.Limits.Waiting, Answers: h.cfg.Limits.AnswerBytes, Flooding: h.flooded}
 	event := "Connection " + string(a.Way)
 	o := xmppface.Options{OnStatus: func(st xmppface.Status) {
 		if a.Way == nodes.WayBroker {

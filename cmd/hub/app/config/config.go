@@ -26,6 +26,7 @@ type Config struct {
 	Clock  *Clock // nil: the clock is compared with none
 	Local  Local
 	Access []datasources.Rule
+	Limits Limits
 	// KeyFile is the file of the key that secrets are stored with; empty: "key" in Data.
 	KeyFile string
 	Log     Log
@@ -79,7 +80,7 @@ func Parse(file string, b []byte) (*Config, error) {
 		return nil, err
 	}
 	c := &Config{File: file, Local: Local{Listen: DefaultListen}}
-	f := top.Fields("the configuration", "data", "xmpp", "local", "groups", "access", "secrets", "clock", "log")
+	f := top.Fields("the configuration", "data", "xmpp", "local", "groups", "access", "limits", "secrets", "clock", "log")
 	if v, ok := f["data"]; ok {
 		c.Data = c.path(v.Text("data"))
 	}
@@ -106,6 +107,7 @@ func Parse(file string, b []byte) (*Config, error) {
 		c.Clock = c.clock(v)
 	}
 	c.access(f["groups"], f["access"])
+	c.limits(f["limits"])
 	c.log(f["log"])
 	if err := doc.Err(); err != nil {
 		return nil, err

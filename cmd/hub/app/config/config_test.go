@@ -39,6 +39,7 @@ access:
   - who: [ops@example.org, "@example.net"]
     may: [all]
   - {who: [a@b], may: [see, read], way: local}
+limits: {requests: 50, answer_bytes: 20000}
 secrets: {key_file: hub.key}
 clock: {source: clock.example.org, every: 1m}
 log: {level: debug, format: json}
@@ -48,14 +49,14 @@ log: {level: debug, format: json}
 	}
 	if c.Data != filepath.Join(dir, "data") || c.XMPP.Password != "secret" || c.XMPP.Server != "192.0.2.10:5222" ||
 		c.XMPP.TLS != "direct" || len(c.XMPP.Pins) != 1 || !c.XMPP.Insecure || c.XMPP.KeepAlive != 90*time.Second ||
-		len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON || *c.Clock != (Clock{"clock.example.org", time.Minute, DefaultClockLimit}) || c.KeyFile != filepath.Join(dir, "hub.key") {
+		c.Limits != (Limits{50, 256, 20000, 1024}) || len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON || *c.Clock != (Clock{"clock.example.org", time.Minute, DefaultClockLimit}) || c.KeyFile != filepath.Join(dir, "hub.key") {
 		t.Errorf("got %+v", c)
 	}
 	c, err = Parse(filepath.Join(dir, "hub.yaml"), []byte("data: /d\nxmpp: {jid: gw.example.org, component: true, password_file: password, server: \"[::1]:5347\"}"))
 	if err != nil || !c.XMPP.Component || c.XMPP.JID != "gw.example.org" {
 		t.Errorf("a component: %+v, %v", c, err)
 	}
-	if c, err := Parse("hub.yaml", []byte("data: /d")); err != nil || c.XMPP != nil || c.Local.Listen != DefaultListen {
+	if c, err := Parse("hub.yaml", []byte("data: /d")); err != nil || c.XMPP != nil || c.Local.Listen != DefaultListen || c.Limits != DefaultLimits {
 		t.Errorf("the smallest: %+v, %v", c, err)
 	}
 }
@@ -101,7 +102,7 @@ func TestBad(t *testing.T) {
 		{"empty", "", ":1:1: data is missing"},
 		{"not YAML", "data: /d\nlocal: {", ":2:8: this is not YAML"},
 		{"a list", "- a", ":1:1: the configuration must be a mapping"},
-		{"unknown key", "data: /d\nlocla: {}", `:2:1: unknown key "locla" in the configuration; there are: data, xmpp, local, groups, access, secrets, clock, log`},
+		{"unknown key", "data: /d\nlocla: {}", `:2:1: unknown key "locla" in the configuration; there are: data, xmpp, local, groups, access, limits, secrets, clock, log`},
 		{"key twice", "data: /d\ndata: /e", `:2:1: key "data" stands in line 1 already`},
 		{"no jid", "data: /d\nxmpp: {password_file: password}", ":2:"},
 		{"jid with resource", "data: /d\nxmpp:\n  jid: a@b/c\n  password_file: password", `:3:8: "a@b/c" is no account`},
@@ -130,6 +131,9 @@ func TestBad(t *testing.T) {
 		{"nobody at all", "data: /d\naccess:\n  - {who: [], may: [all]}", ":3:5: a rule without who"},
 		{"empty rights", "data: /d\naccess:\n  - {who: [a@b], may: []}", "a rule without may"},
 		{"unknown way", "data: /d\naccess:\n  - {who: [a@b], may: [all], way: tcp}", "unknown way"},
+		{"no limit", "data: /d\nlimits: {requests: 0}", `"0" is no such limit; write requests as a number from 1 to 1000000`},
+		{"limit", "data: /d\nlimits: {waiting: many}", "write waiting as a number from 1 to 2000"},
+		{"unknown limit", "data: /d\nlimits: {sniffers: 3}", "there are: requests, waiting, answer_bytes, subscriptions"},
 		{"clock without broker", "data: /d\nclock: {source: a.b}", "the time is asked for through the broker"},
 		{"clock without source", "data: /d\nclock: {every: 1m}", "source is missing"},
 		{"clock source", "data: /d\nclock: {source: \"a b\"}", `"a b" is no address`},
