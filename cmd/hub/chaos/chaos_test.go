@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fieldhub/hub/adapters/modbus/wire"
 	"github.com/fieldhub/hub/xmppface/xmpptest"
 	"go.uber.org/goleak"
 )
@@ -108,6 +107,12 @@ func (p *person) endure(t *testing.T, n int, tl *tally) {
 	p.waitServed(t, "in the end")
 	p.settle(t)
 	p.checkWrites(t, 0)
+	if p.counts[written] < 10 {
+		t.Errorf("%s: %d writes were no load", p.site.name, p.counts[written])
+	}
+	if kept := tl.kept(); kept == 0 {
+		t.Errorf("%s: no session that was resumed sent an event", p.site.name)
+	}
 }
 
 // patience is how long anything may take.
@@ -189,6 +194,19 @@ func (p *person) lost(after uint32) (sent, lost int) {
 	return sent, lost
 }
 
+// TestLost: an event that does not come would be found.
+func TestLost(t *testing.T) {
+	p := &person{site: &site{sent: map[uint32]bool{4: true, 5: true, 6: true, 7: true, 8: true}}, t: t, heard: make(map[uint32]bool)}
+	v := &visit{}
+	for _, value := range []uint32{4, 5, 7} {
+		p.hear(v, value)
+	}
+	// 4 is of before, 8 may be on its way.
+	if sent, lost := p.lost(4); sent != 3 || lost != 1 {
+		t.Errorf("%d sent, %d lost; want 3, 1", sent, lost)
+	}
+}
+
 // settle ends the load and waits for all answers.
 func (p *person) settle(t *testing.T) {
 	t.Helper()
@@ -204,53 +222,4 @@ func (p *person) settle(t *testing.T) {
 		return true
 	})
 	time.Sleep(300 * time.Millisecond)
-}
-
-// noteWrites counts the writes that came to the plant since it was called before: the
-// plant keeps a thousand. Its caller has locked p.mu.
-func (p *person) noteWrites() {
-	list := p.site.plant.unit().Writes()
-	if len(list) > 0 && !p.noted.IsZero() && list[0].Time.After(p.noted) {
-		p.t.Errorf("%s: more writes came in a round than the plant keeps", p.site.name)
-	}
-	for _, w := range list {
-		if w.Time.After(p.noted) && w.Table == wire.HoldingRegister && w.First == setpoint && len(w.Words) == 2 {
-			p.noted = w.Time
-			p.came[uint32(w.Words[0])<<16|uint32(w.Words[1])]++
-		}
-	}
-}
-
-// checkWrites compares what was told of writes with what came to the plant, and forgets
-// them: those that were answered so long ago that the hub has given them up, too.
-func (p *person) checkWrites(t *testing.T, ago time.Duration) {
-	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.noteWrites()
-	for v, n := range p.came {
-		if _, ok := p.writes[v]; !ok || n > 1 {
-			t.Errorf("%s: write %d was done again: %d times of late", p.site.name, v, n)
-		}
-	}
-	for v, w := range p.writes {
-		if w.outcome == unanswered || time.Since(w.answered) < ago {
-			continue
-		}
-		n := p.came[v]
-		switch {
-		case w.outcome == written && n == 0:
-			t.Errorf("%s: write %d was told to be done, and was not", p.site.name, v)
-		case w.outcome == notWritten && n > 0:
-			t.Errorf("%s: write %d was told not to be done, and was", p.site.name, v)
-		case w.outcome == nobodyKnows && n > 0:
-			p.lateYes++
-		}
-		p.counts[w.outcome]++
-		delete(p.writes, v)
-		delete(p.came, v)
-	}
-	if ago == 0 && p.counts[written] < 10 {
-		t.Errorf("%s: %d writes were no load", p.site.name, p.counts[written])
-	}
 }

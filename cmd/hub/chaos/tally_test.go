@@ -42,6 +42,14 @@ func (tl *tally) add(kind string, back, away time.Duration, resumed bool, sent, 
 	}
 }
 
+// kept is how many events came of those that were sent by sessions that were resumed.
+func (tl *tally) kept() (n int) {
+	for _, s := range tl.kinds {
+		n += s.kept
+	}
+	return n
+}
+
 // String returns the rows of docs/chaos.md.
 func (tl *tally) String(p *person) string {
 	p.mu.Lock()
