@@ -49,6 +49,8 @@ type Account struct {
 	// subscription; the hub then wants to see theirs, too. When nil, requests are
 	// left unanswered. It must not block.
 	Welcome func(nodes.Caller) bool
+	// Requests keeps requests of those who are not welcome; they are refused when nil.
+	Requests Requests
 	// Creation makes the account where the server does not know it; never, when nil.
 	Creation Creation
 	Limits   Limits       // of what others may ask

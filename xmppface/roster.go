@@ -56,9 +56,11 @@ func (s *Session) greet(ctx context.Context) {
 	if !s.a.Component {
 		if e, err := s.Ask(ctx, "", "get", []byte("<query xmlns='"+nsRoster+"'/>")); err == nil && e != nil {
 			s.push(e)
-			s.revise()
+			s.Revise()
 		}
 		s.send(ctx, "presence", s.available(""))
+	} else {
+		s.Revise()
 	}
 	s.roster.mu.Lock()
 	defer s.roster.mu.Unlock()
@@ -77,15 +79,21 @@ func (s *Session) available(to string) []byte {
 	return append(b, "</presence>"...)
 }
 
-// revise takes our presence from contacts who may see it no more, and asks those
-// who may for theirs.
-func (s *Session) revise() {
+// Revise takes our presence from contacts who may see it no more, asks those who may for
+// theirs, and accepts requests that were held until now. It is done at each login, and to
+// be called when it has changed who is welcome.
+func (s *Session) Revise() {
 	if s.a.Welcome == nil {
 		return
 	}
 	s.roster.mu.Lock()
 	contacts := maps.Clone(s.roster.contacts)
 	s.roster.mu.Unlock()
+	if s.a.Requests != nil {
+		for _, bare := range s.a.Requests.Accepted() {
+			s.Accept(bare)
+		}
+	}
 	for bare, c := range contacts {
 		if c.subscription != "from" && c.subscription != "both" {
 			continue
@@ -218,22 +226,53 @@ func (s *Session) asked(who nodes.Caller) {
 	if s.a.Welcome == nil {
 		return
 	}
-	if !s.a.Welcome(who) {
+	switch {
+	case s.a.Welcome(who):
+		s.accept(who.JID)
+	case s.a.Requests != nil && s.a.Requests.Hold(who): // it waits for a decision
+	default:
 		s.log.Info("presence refused: no access", "to", who.JID)
-		s.tellPresence(who.JID, "unsubscribed")
-		return
-	}
-	s.roster.mu.Lock()
-	c := s.roster.contacts[who.JID]
-	s.roster.mu.Unlock()
-	s.tellPresence(who.JID, "subscribed")
-	if s.a.Component {
-		s.st.Reply(s.available(who.JID))
-	}
-	if c.subscription != "to" && c.subscription != "both" && !c.asked {
-		s.tellPresence(who.JID, "subscribe")
+		s.Refuse(who.JID)
 	}
 }
+
+// Requests keeps requests for our presence, of those who are not welcome, until somebody
+// decides. Its methods must not block, and are called by several goroutines.
+type Requests interface {
+	// Hold keeps a request, which is not answered then; false: it is refused.
+	Hold(who nodes.Caller) bool
+	// Accepted lists the bare addresses whose requests were accepted, and those whose
+	// requests wait though they are welcome now.
+	Accepted() []string
+}
+
+// Accept shows a bare address our presence and asks for its own, unless that is so.
+func (s *Session) Accept(bare string) {
+	s.roster.mu.Lock()
+	c := s.roster.contacts[bare]
+	s.roster.mu.Unlock()
+	if c.subscription == "both" || c.subscription == "from" && c.asked {
+		return
+	}
+	s.accept(bare)
+}
+
+// accept does so whatever the roster says.
+func (s *Session) accept(bare string) {
+	s.roster.mu.Lock()
+	c := s.roster.contacts[bare]
+	s.roster.mu.Unlock()
+	s.tellPresence(bare, "subscribed")
+	if s.a.Component {
+		s.st.Reply(s.available(bare))
+	}
+	if c.subscription != "to" && c.subscription != "both" && !c.asked {
+		s.tellPresence(bare, "subscribe")
+	}
+}
+
+// Refuse refuses a bare address our presence, or takes it away.
+func (s *Session) Refuse(bare string) { s.tellPresence(bare, "unsubscribed") }
 
 func (s *Session) tellPresence(to, typ string) {
 	from := ""

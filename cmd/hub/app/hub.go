@@ -47,7 +47,9 @@ type hub struct {
 	audit  *audit
 	users  *users
 	logins logins
-	began  time.Time
+	// requests are those for the hub's presence.
+	requests *requests
+	began    time.Time
 
 	own         *tree.Tree // the source in which the hub shows itself
 	parts       []*ownPart
@@ -116,6 +118,8 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 	s.start("storage", h.db.Run)
 	s.start("tree", h.tree.Run)
 	h.audit = openAudit(h.db.Shelf("audit"), h.log)
+	h.requests = openRequests(h.db.Shelf("presence"), h.log, h.cfg.XMPP != nil && !h.cfg.XMPP.RefuseRequests,
+		func(who nodes.Caller) bool { return h.cat.Friend(who) }, h.parts[len(h.parts)-1].changed)
 	hubPassword, err := h.openLocal(ctx)
 	if err != nil {
 		return err
@@ -218,7 +222,11 @@ func (h *hub) openFaces(s *stages, hubPassword string, extensions []ext.Extensio
 }
 
 func (h *hub) openFace(s *stages, a xmppface.Account, extensions []ext.Extension) error {
-	a.Resource, a.Welcome, a.Log = "hub", h.cat.Friend, h.log.With("way", string(a.Way))
+	a.Resource, a.Log = "hub", h.log.With("way", string(a.Way))
+	a.Welcome = func(who nodes.Caller) bool { return h.cat.Friend(who) || h.requests.welcome(who) }
+	if a.Way == nodes.WayBroker {
+		a.Requests = h.requests
+	}
 	a.Limits = xmppface.Limits{Requests: h.cfg.Limits.Requests, Waiting: h.cfg.Limits.Waiting, Answers: h.cfg.Limits.AnswerBytes, Flooding: h.flooded}
 	event := "Connection " + string(a.Way)
 	o := xmppface.Options{OnStatus: func(st xmppface.Status) {

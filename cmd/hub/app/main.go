@@ -85,6 +85,7 @@ type grammar struct {
 	Key      keyCmd      `cmd:"" help:"Look after the key that secrets are stored with." group:"owner"`
 	Access   accessCmd   `cmd:"" help:"Tell who may do what." group:"owner"`
 	User     userCmd     `cmd:"" help:"Look after the accounts of the hub's own server." group:"owner"`
+	Presence presenceCmd `cmd:"" help:"Decide who without access may see that the hub is online." group:"owner"`
 	Audit    auditCmd    `cmd:"" help:"List who did what." group:"owner"`
 	Status   statusCmd   `cmd:"" help:"Tell how the hub is." group:"owner"`
 	Profile  profileCmd  `cmd:"" help:"Look after the profiles: hubs that --profile names." group:"client"`

@@ -26,6 +26,8 @@ type ownPart struct {
 	look func(now time.Time) ([]nodes.Field, []nodes.Message)
 	// run runs a command; nil: there are none.
 	run func(ctx context.Context, command string, p nodes.Params) error
+	// query runs a query; nil: there are none.
+	query func(ctx context.Context, command string, p nodes.Params, put nodes.Put) error
 
 	wake  chan struct{} // 1: something has changed
 	after chan func()   // 1: to be called when an answer has left
@@ -46,13 +48,17 @@ func (p *ownPart) changed() {
 // makeParts makes the sides of the hub that can be read and commanded.
 func (h *hub) makeParts() {
 	h.connections = h.connectionsPart()
-	h.parts = []*ownPart{h.processPart(), h.storagePart(), h.connections, h.clockPart()}
+	h.parts = []*ownPart{h.processPart(), h.storagePart(), h.connections, h.clockPart(), h.accessPart()}
 }
 
-// ownCommands are the commands of all parts, which the root has too.
+// ownCommands are the commands of all parts, which the root has too, but for queries.
 func (h *hub) ownCommands() (out []nodes.Command) {
 	for _, p := range h.parts {
-		out = append(out, p.commands...)
+		for _, c := range p.commands {
+			if c.Kind != nodes.Query {
+				out = append(out, c)
+			}
+		}
 	}
 	return out
 }
@@ -162,9 +168,12 @@ func (d *ownDevice) Execute(ctx context.Context, _, command string, p nodes.Para
 	return err
 }
 
-// Query implements nodes.Commander: there are none.
-func (d *ownDevice) Query(_ context.Context, _, command string, _ nodes.Params, _ nodes.Put) error {
-	return fmt.Errorf("there is no query %s", command)
+// Query implements nodes.Commander.
+func (d *ownDevice) Query(ctx context.Context, _, command string, p nodes.Params, put nodes.Put) error {
+	if d.part.query == nil {
+		return fmt.Errorf("there is no query %s", command)
+	}
+	return d.part.query(ctx, command, p, put)
 }
 
 // fields gathers fields of one moment.

@@ -61,6 +61,11 @@ func (h *hub) followConfig(ctx context.Context) error {
 			continue
 		}
 		h.access.Replace(h.rules(cfg))
+		for _, way := range []nodes.Way{nodes.WayLocal, nodes.WayBroker} {
+			if f := h.face(way); f != nil && f.Session() != nil {
+				f.Session().Revise()
+			}
+		}
 		h.log.Info("access rules read anew; what else was changed holds after a restart", "config", h.cfg.File, "rules", len(cfg.Access))
 	}
 }

@@ -46,7 +46,10 @@ type XMPP struct {
 	Insecure     bool     // any certificate is accepted: for benches only
 	// Component is for a component of the server: JID is its domain, Password its secret.
 	Component bool
-	KeepAlive time.Duration // silence after which the server is asked for a sign of life; 0: the usual
+	// RefuseRequests refuses requests for the hub's presence, of those without access, at
+	// once; else they wait for a decision.
+	RefuseRequests bool
+	KeepAlive      time.Duration // silence after which the server is asked for a sign of life; 0: the usual
 }
 
 // Local is the hub's own XMPP server.
@@ -127,7 +130,7 @@ func (c *Config) path(p string) string {
 }
 
 func (c *Config) xmpp(v strict.Value) *XMPP {
-	f := v.Fields("xmpp", "jid", "password_file", "server", "ca_file", "tls", "pins", "insecure", "component", "keep_alive", "create")
+	f := v.Fields("xmpp", "jid", "password_file", "server", "ca_file", "tls", "pins", "insecure", "component", "keep_alive", "create", "requests")
 	x := &XMPP{}
 	if v, ok := f["component"]; ok {
 		x.Component = flag(v, "component")
@@ -170,6 +173,13 @@ func (c *Config) xmpp(v strict.Value) *XMPP {
 	}
 	if i, ok := f["insecure"]; ok {
 		x.Insecure = flag(i, "insecure")
+	}
+	if q, ok := f["requests"]; ok {
+		if s := q.Text("requests"); s != "hold" && s != "refuse" {
+			q.Problem("unknown %q; write requests as hold, so that they wait for a decision, or refuse", s)
+		} else {
+			x.RefuseRequests = s == "refuse"
+		}
 	}
 	if k, ok := f["keep_alive"]; ok {
 		s := k.Text("keep_alive")

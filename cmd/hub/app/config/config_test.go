@@ -131,6 +131,7 @@ func TestBad(t *testing.T) {
 		{"nobody at all", "data: /d\naccess:\n  - {who: [], may: [all]}", ":3:5: a rule without who"},
 		{"empty rights", "data: /d\naccess:\n  - {who: [a@b], may: []}", "a rule without may"},
 		{"unknown way", "data: /d\naccess:\n  - {who: [a@b], may: [all], way: tcp}", "unknown way"},
+		{"requests", "data: /d\nxmpp: {jid: a@b, password_file: password, requests: accept}", `unknown "accept"; write requests as hold`},
 		{"no limit", "data: /d\nlimits: {requests: 0}", `"0" is no such limit; write requests as a number from 1 to 1000000`},
 		{"limit", "data: /d\nlimits: {waiting: many}", "write waiting as a number from 1 to 2000"},
 		{"unknown limit", "data: /d\nlimits: {sniffers: 3}", "there are: requests, waiting, answer_bytes, subscriptions"},
