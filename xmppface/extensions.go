@@ -31,9 +31,18 @@ type Backends struct {
 	Catalog *datasources.Catalog
 	Owner   owner.Backend
 	Log     *slog.Logger
-	// Subscriptions is how many subscriptions to values one bare address may have;
-	// [events.DefaultMaxEach] when 0.
-	Subscriptions int
+	Shares  Shares
+}
+
+// Shares is how much of the hub one bare address may have by one way in, whatever number
+// of clients it has. Where it is 0 the default of the extension holds; how much there may
+// be in all is up to the extension, too.
+type Shares struct {
+	Subscriptions       int // to values; [events.DefaultMaxEach]
+	SourceSubscriptions int // to the events of sources; [concentrator.MaxSubscriptionsEach]
+	Sniffers            int // [concentrator.MaxSniffersEach]
+	Queries             int // under way; [concentrator.MaxQueriesEach]
+	Readouts            int // under way; [sensordata.MaxReadoutsEach]
 }
 
 // Extensions makes the namespaces that a hub serves. It is the one place where
@@ -41,15 +50,26 @@ type Backends struct {
 // mounted on several faces; those of its members that are an ext.Runner are run by
 // the caller.
 func Extensions(p Program, b Backends) []ext.Extension {
-	subscriptions := events.New(b.Catalog, b.Log)
-	if b.Subscriptions > 0 {
-		subscriptions.MaxEach = b.Subscriptions
+	catalog, readouts, subscriptions := concentrator.New(b.Catalog, b.Log), sensordata.New(b.Catalog, b.Log), events.New(b.Catalog, b.Log)
+	for _, share := range []struct {
+		to *int
+		n  int
+	}{
+		{&subscriptions.MaxEach, b.Shares.Subscriptions},
+		{&catalog.SubscriptionsEach, b.Shares.SourceSubscriptions},
+		{&catalog.SniffersEach, b.Shares.Sniffers},
+		{&catalog.QueriesEach, b.Shares.Queries},
+		{&readouts.ReadoutsEach, b.Shares.Readouts},
+	} {
+		if share.n > 0 {
+			*share.to = share.n
+		}
 	}
 	list := []ext.Extension{
 		ping.New(),
 		version.New(version.Software{Name: p.Product, Version: p.Version, OS: p.OS}),
-		concentrator.New(b.Catalog, b.Log),
-		sensordata.New(b.Catalog, b.Log),
+		catalog,
+		readouts,
 		subscriptions,
 		control.New(b.Catalog, b.Log),
 		interfaces.New(b.Catalog),

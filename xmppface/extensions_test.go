@@ -10,8 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fieldhub/hub/xmppface/concentrator"
 	"github.com/fieldhub/hub/xmppface/disco"
+	"github.com/fieldhub/hub/xmppface/events"
 	"github.com/fieldhub/hub/xmppface/ext"
+	"github.com/fieldhub/hub/xmppface/sensordata"
 )
 
 // noNamespace are the folders here that are not namespaces.
@@ -48,6 +51,29 @@ func TestEveryNamespaceIsMounted(t *testing.T) {
 	}
 	if found < 3 {
 		t.Errorf("found only %d folders", found)
+	}
+}
+
+// Each extension gets its share, and has its own default where there is none.
+func TestShares(t *testing.T) {
+	for _, tt := range []struct{ give, want Shares }{
+		{Shares{1, 2, 3, 4, 5}, Shares{1, 2, 3, 4, 5}},
+		{Shares{Sniffers: 3}, Shares{events.DefaultMaxEach, concentrator.MaxSubscriptionsEach, 3, concentrator.MaxQueriesEach, sensordata.MaxReadoutsEach}},
+	} {
+		var got Shares
+		for _, x := range Extensions(Program{}, Backends{Log: quiet(t), Shares: tt.give}) {
+			switch x := x.(type) {
+			case *events.Server:
+				got.Subscriptions = x.MaxEach
+			case *concentrator.Server:
+				got.SourceSubscriptions, got.Sniffers, got.Queries = x.SubscriptionsEach, x.SniffersEach, x.QueriesEach
+			case *sensordata.Server:
+				got.Readouts = x.ReadoutsEach
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%+v: got %+v, want %+v", tt.give, got, tt.want)
+		}
 	}
 }
 

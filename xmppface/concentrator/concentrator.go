@@ -85,6 +85,12 @@ type Backend interface {
 // Server is the hub's end: an [ext.Extension] that keeps sniffers for its peers and
 // runs their queries.
 type Server struct {
+	// SniffersEach, QueriesEach and SubscriptionsEach are how many sniffers, queries under
+	// way and subscriptions to the events of sources one bare address may have by one way
+	// in, whatever number of clients it has. More than [MaxSniffers], [MaxQueries] and
+	// [MaxSubscriptions] have no effect. To be set before the server runs.
+	SniffersEach, QueriesEach, SubscriptionsEach int
+
 	backend    Backend
 	log        *slog.Logger
 	operations map[string]operation
@@ -103,6 +109,10 @@ type Server struct {
 // runs.
 func New(b Backend, log *slog.Logger) *Server {
 	s := &Server{
+		SniffersEach:      MaxSniffersEach,
+		QueriesEach:       MaxQueriesEach,
+		SubscriptionsEach: MaxSubscriptionsEach,
+
 		backend:    b,
 		log:        log,
 		operations: make(map[string]operation),

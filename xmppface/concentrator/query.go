@@ -14,7 +14,8 @@ import (
 
 // The limits of queries.
 const (
-	// MaxQueriesEach is how many queries one bare address may run at a time.
+	// MaxQueriesEach is how many queries one bare address may run at a time unless
+	// [Server.QueriesEach] says otherwise.
 	MaxQueriesEach = 8
 	// MaxQueries is how many may run in all.
 	MaxQueries = 32
@@ -142,8 +143,8 @@ func (s *Server) addQuery(key queryKey, q inquiry, run func(context.Context)) er
 	switch {
 	case s.queries[key] != nil:
 		return nodes.Errorf(nodes.Conflict, "", nodes.Ref{}, "a query with this id is under way; choose another id")
-	case own >= MaxQueriesEach:
-		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you run "+strconv.Itoa(own)+" queries already; abort one or wait")
+	case own >= s.QueriesEach:
+		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you run "+strconv.Itoa(own)+" queries already (limits, queries, in hub.yaml); abort one or wait")
 	case len(s.queries) >= MaxQueries:
 		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "too many queries are under way; try again later")
 	case !s.workers.Go(run):

@@ -476,7 +476,7 @@ func TestQueryLimits(t *testing.T) {
 	if got := ask(t, s, hub, ops, "set", request("0")); !strings.Contains(got, "<conflict") {
 		t.Errorf("the id again: %s", got)
 	}
-	if got := ask(t, s, hub, ops, "set", request("more")); !strings.Contains(got, "<resource-constraint") || !strings.Contains(got, "8 queries") {
+	if got := ask(t, s, hub, ops, "set", request("more")); !strings.Contains(got, "<resource-constraint") || !strings.Contains(got, "8 queries already (limits, queries, in hub.yaml)") {
 		t.Errorf("one too many: %s", got)
 	}
 	if got := ask(t, s, hub, "b@example.org", "set", request("0")); got != "" {

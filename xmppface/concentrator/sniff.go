@@ -20,7 +20,8 @@ const (
 	DefaultLife = time.Hour
 	// MaxLife is how long it lives at most, whatever the request says.
 	MaxLife = 24 * time.Hour
-	// MaxSniffersEach is how many sniffers one bare address may have.
+	// MaxSniffersEach is how many sniffers one bare address may have unless
+	// [Server.SniffersEach] says otherwise.
 	MaxSniffersEach = 8
 	// MaxSniffers is how many there may be in all.
 	MaxSniffers = 64
@@ -119,8 +120,8 @@ func (s *Server) addSniffer(l *listening) error {
 		}
 	}
 	switch {
-	case own >= MaxSniffersEach:
-		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you listen already "+strconv.Itoa(own)+" times; unregister a sniffer first")
+	case own >= s.SniffersEach:
+		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you listen already "+strconv.Itoa(own)+" times (limits, sniffers, in hub.yaml); unregister a sniffer first")
 	case len(s.sniffers) >= MaxSniffers:
 		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "too many people listen to this hub; try again later")
 	case !s.workers.Go(func(ctx context.Context) { s.listen(ctx, l) }):

@@ -255,7 +255,7 @@ func TestSniffCaps(t *testing.T) {
 	// Another resource of the same person is the same client.
 	second := &Client{To: exttest.ServerJID}
 	second.Link = link.Net().Join(ops+"/phone", second)
-	if _, err := second.Sniff(ctx, nodes.In("GW"), time.Time{}); nodes.KindOf(err) != nodes.Exhausted {
+	if _, err := second.Sniff(ctx, nodes.In("GW"), time.Time{}); nodes.KindOf(err) != nodes.Exhausted || !strings.Contains(err.Error(), "(limits, sniffers, in hub.yaml)") {
 		t.Errorf("one too many for a client: %v", err)
 	}
 	for i := MaxSniffersEach; i < MaxSniffers; i++ {

@@ -16,7 +16,8 @@ import (
 const (
 	// MaxTTL is how long a subscription lives at most without being renewed.
 	MaxTTL = 24 * time.Hour
-	// MaxSubscriptionsEach is how many one bare address may have.
+	// MaxSubscriptionsEach is how many one bare address may have unless
+	// [Server.SubscriptionsEach] says otherwise.
 	MaxSubscriptionsEach = 16
 	// MaxSubscriptions is how many there may be in all.
 	MaxSubscriptions = 256
@@ -197,8 +198,8 @@ func (s *Server) addSubscription(sub *subscription) error {
 		}
 	}
 	switch {
-	case own >= MaxSubscriptionsEach:
-		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you subscribe already "+strconv.Itoa(own)+" times; unsubscribe first")
+	case own >= s.SubscriptionsEach:
+		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you subscribe already "+strconv.Itoa(own)+" times (limits, source_subscriptions, in hub.yaml); unsubscribe first")
 	case len(s.subscriptions) >= MaxSubscriptions:
 		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "too many people subscribe to this hub; try again later")
 	case !s.workers.Go(func(ctx context.Context) { s.tellEvents(ctx, sub) }):

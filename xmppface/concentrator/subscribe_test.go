@@ -181,9 +181,13 @@ func TestSubscribeBadInput(t *testing.T) {
 			t.Errorf("%s: got %s", tt.attrs, got)
 		}
 	}
-	for i := range MaxSubscriptionsEach + 3 {
+	if s.SubscriptionsEach != MaxSubscriptionsEach {
+		t.Errorf("%d subscriptions each by default", s.SubscriptionsEach)
+	}
+	s.SubscriptionsEach = 5
+	for i := range 8 {
 		got := ask(t, s, &anotherLink{link}, ops, "set", op("subscribe", "ttl='60'", ""))
-		if refused := strings.Contains(got, "resource-constraint"); refused != (i >= MaxSubscriptionsEach) {
+		if refused := strings.Contains(got, "resource-constraint") && strings.Contains(got, "(limits, source_subscriptions, in hub.yaml)"); refused != (i >= 5) {
 			t.Errorf("subscription %d: got %q", i, got)
 		}
 	}

@@ -146,7 +146,7 @@ func (s *Server) room(u *subscription) error {
 	switch {
 	case s.subs[u.key] != nil: // takes its place
 	case own >= s.MaxEach:
-		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you have "+strconv.Itoa(own)+" subscriptions; end one first")
+		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you have "+strconv.Itoa(own)+" subscriptions (limits, subscriptions, in hub.yaml); end one first")
 	case len(s.subs) >= s.MaxAll:
 		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "this hub has too many subscriptions; try again later")
 	}

@@ -70,8 +70,8 @@ func (s *Server) begin(o *readout, r *ext.Request) error {
 			own++
 		}
 	}
-	if own >= MaxReadoutsEach {
-		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you have "+strconv.Itoa(own)+" readouts under way; wait for one to end, or cancel it")
+	if own >= s.ReadoutsEach {
+		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "you have "+strconv.Itoa(own)+" readouts under way (limits, readouts, in hub.yaml); wait for one to end, or cancel it")
 	}
 	if !s.workers.Go(func(ctx context.Context) { s.run(ctx, r, o, former) }) {
 		return nodes.Errorf(nodes.Exhausted, "", nodes.Ref{}, "too many readouts are under way; try again in a moment")

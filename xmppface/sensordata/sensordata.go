@@ -23,8 +23,9 @@ const (
 	DefaultMaxStanza = 10000
 	// DefaultDeadline is the default of [Server.Deadline].
 	DefaultDeadline = 30 * time.Second
-	// MaxReadoutsEach is how many readouts of one bare address may run at a time; more
-	// are answered with resource-constraint.
+	// MaxReadoutsEach is how many readouts of one bare address may run at a time
+	// unless [Server.ReadoutsEach] says otherwise; more are answered with
+	// resource-constraint.
 	MaxReadoutsEach = 16
 	// MaxReadouts is how many may run in all.
 	MaxReadouts = 128
@@ -65,6 +66,9 @@ type Server struct {
 	// Deadline is how long a readout may take. Nodes that have not answered then
 	// are sent as failed.
 	Deadline time.Duration
+	// ReadoutsEach is how many readouts of one bare address by one way in may run at a
+	// time, whatever number of clients it has. More than [MaxReadouts] has no effect.
+	ReadoutsEach int
 
 	backend Backend
 	log     *slog.Logger
@@ -79,7 +83,7 @@ type Server struct {
 // New makes a server. It answers from fresh values when mounted, and reads devices
 // while Run runs.
 func New(b Backend, log *slog.Logger) *Server {
-	return &Server{MaxStanza: DefaultMaxStanza, Deadline: DefaultDeadline, backend: b, log: log,
+	return &Server{MaxStanza: DefaultMaxStanza, Deadline: DefaultDeadline, ReadoutsEach: MaxReadoutsEach, backend: b, log: log,
 		readouts: make(map[key]*readout), planned: make(map[plannedKey]*planned), links: make(map[nodes.Way]ext.Link)}
 }
 

@@ -135,7 +135,7 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 		program.Clock = h.compared.Source
 	}
 	extensions := xmppface.Extensions(program,
-		xmppface.Backends{Catalog: h.cat, Owner: h, Log: h.log, Subscriptions: h.cfg.Limits.Subscriptions})
+		xmppface.Backends{Catalog: h.cat, Owner: h, Log: h.log, Shares: h.cfg.Limits.Shares})
 	for _, x := range extensions {
 		if r, ok := x.(ext.Runner); ok {
 			s.start(x.Spaces()[0], r.Run)

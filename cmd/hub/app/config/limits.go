@@ -4,23 +4,32 @@ import (
 	"strconv"
 
 	"github.com/fieldhub/hub/cmd/hub/app/strict"
+	"github.com/fieldhub/hub/xmppface"
+	"github.com/fieldhub/hub/xmppface/concentrator"
 	"github.com/fieldhub/hub/xmppface/events"
+	"github.com/fieldhub/hub/xmppface/sensordata"
 )
 
 // Limits is what each account may ask of the hub, whatever number of clients it has.
 type Limits struct {
-	Requests      int // a second
-	Waiting       int // requests that wait for their turn
-	AnswerBytes   int // of answers, a second
-	Subscriptions int // of the values of nodes
+	Requests    int // a second
+	Waiting     int // requests that wait for their turn
+	AnswerBytes int // of answers, a second
+	Shares      xmppface.Shares
 }
 
 // DefaultLimits are for someone who manages a large plant.
-var DefaultLimits = Limits{Requests: 1000, Waiting: 256, AnswerBytes: 8 << 20, Subscriptions: events.DefaultMaxEach}
+var DefaultLimits = Limits{Requests: 1000, Waiting: 256, AnswerBytes: 8 << 20, Shares: xmppface.Shares{
+	Subscriptions:       events.DefaultMaxEach,
+	SourceSubscriptions: concentrator.MaxSubscriptionsEach,
+	Sniffers:            concentrator.MaxSniffersEach,
+	Queries:             concentrator.MaxQueriesEach,
+	Readouts:            sensordata.MaxReadoutsEach,
+}}
 
 func (c *Config) limits(v strict.Value) {
 	c.Limits = DefaultLimits
-	f := v.Fields("limits", "requests", "waiting", "answer_bytes", "subscriptions")
+	f := v.Fields("limits", "requests", "waiting", "answer_bytes", "subscriptions", "source_subscriptions", "sniffers", "queries", "readouts")
 	for _, x := range []struct {
 		key         string
 		least, most int
@@ -29,7 +38,11 @@ func (c *Config) limits(v strict.Value) {
 		{"requests", 1, 1_000_000, &c.Limits.Requests},
 		{"waiting", 1, 2000, &c.Limits.Waiting},
 		{"answer_bytes", 10_000, 1 << 30, &c.Limits.AnswerBytes},
-		{"subscriptions", 1, events.DefaultMaxAll, &c.Limits.Subscriptions},
+		{"subscriptions", 1, events.DefaultMaxAll, &c.Limits.Shares.Subscriptions},
+		{"source_subscriptions", 1, concentrator.MaxSubscriptions, &c.Limits.Shares.SourceSubscriptions},
+		{"sniffers", 1, concentrator.MaxSniffers, &c.Limits.Shares.Sniffers},
+		{"queries", 1, concentrator.MaxQueries, &c.Limits.Shares.Queries},
+		{"readouts", 1, sensordata.MaxReadouts, &c.Limits.Shares.Readouts},
 	} {
 		s, ok := f[x.key]
 		if !ok {
