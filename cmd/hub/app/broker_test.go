@@ -112,7 +112,7 @@ type person struct {
 	changes *events.Client
 }
 
-func login(t *testing.T, p *xmpptest.ProsodyServer, name string) *person {
+func login(t *testing.T, p xmpptest.Server, name string) *person {
 	t.Helper()
 	who := &person{nodes: &concentrator.Client{}, values: &sensordata.Client{}, changes: &events.Client{}}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -120,7 +120,8 @@ func login(t *testing.T, p *xmpptest.ProsodyServer, name string) *person {
 	var err error
 	who.Session, err = xmppface.Dial(ctx, xmppface.Account{JID: name + "@" + p.Domain(), Password: "pw-" + name, Server: p.Addr(), CAFile: p.CAFile(), Resource: "test",
 		Trace: func(_ bool, stanza []byte) { exttest.RecordStanza(stanza) }},
-		inbox{[]string{concentrator.NSNFI}, []ext.Receiver{who.nodes}}, inbox{[]string{sensordata.NSNFI}, []ext.Receiver{who.values, who.changes}})
+		inbox{[]string{concentrator.NSNFI, concentrator.NSNF, concentrator.NSIEEE}, []ext.Receiver{who.nodes}},
+		inbox{[]string{sensordata.NSNFI, sensordata.NSNF, sensordata.NSIEEE}, []ext.Receiver{who.values, who.changes}})
 	if err != nil {
 		t.Fatal(err)
 	}
