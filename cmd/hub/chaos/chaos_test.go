@@ -66,9 +66,13 @@ var kinds = []kind{
 func TestChaos(t *testing.T) {
 	n := rounds(t)
 	// They begin when both are calm, and are compared with that when both have ended.
-	people := []*person{
-		newPerson(t, newSite(t, "Prosody", xmpptest.Prosody(t, xmpptest.Options{Smacks: true}))),
-		newPerson(t, newSite(t, "ejabberd", xmpptest.Ejabberd(t))),
+	sites := []*site{
+		newSite(t, "Prosody", xmpptest.Prosody(t, xmpptest.Options{Smacks: true})),
+		newSite(t, "ejabberd", xmpptest.Ejabberd(t)),
+	}
+	var people []*person
+	for _, s := range sites {
+		people = append(people, newPerson(t, s))
 	}
 	for _, p := range people {
 		p.waitServed(t, "at first")
