@@ -80,8 +80,8 @@ func (s *Session) available(to string) []byte {
 }
 
 // Revise takes our presence from contacts who may see it no more, asks those who may for
-// theirs, and accepts requests that were held until now. It is done at each login, and to
-// be called when it has changed who is welcome.
+// theirs, again when they have not answered, and accepts requests that were held until
+// now. It is done at each login, and to be called when it has changed who is welcome.
 func (s *Session) Revise() {
 	if s.a.Welcome == nil {
 		return
@@ -102,7 +102,7 @@ func (s *Session) Revise() {
 		case !s.a.Welcome(nodes.Caller{JID: bare, Full: bare, Way: s.a.Way}):
 			s.log.Info("presence withdrawn: no access any more", "from", bare)
 			s.tellPresence(bare, "unsubscribed")
-		case c.subscription == "from" && !c.asked:
+		case c.subscription == "from":
 			s.tellPresence(bare, "subscribe")
 		}
 	}
@@ -246,7 +246,7 @@ type Requests interface {
 	Accepted() []string
 }
 
-// Accept shows a bare address our presence and asks for its own, unless that is so.
+// Accept shows a bare address our presence and asks for its own, unless that is done.
 func (s *Session) Accept(bare string) {
 	s.roster.mu.Lock()
 	c := s.roster.contacts[bare]

@@ -119,7 +119,7 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 	s.start("tree", h.tree.Run)
 	h.audit = openAudit(h.db.Shelf("audit"), h.log)
 	h.requests = openRequests(h.db.Shelf("presence"), h.log, h.cfg.XMPP != nil && !h.cfg.XMPP.RefuseRequests,
-		func(who nodes.Caller) bool { return h.cat.Friend(who) }, h.parts[len(h.parts)-1].changed)
+		func(who nodes.Caller) bool { return h.cat.Friend(who) }, h.parts[len(h.parts)-1].changed, h.refuse)
 	hubPassword, err := h.openLocal(ctx)
 	if err != nil {
 		return err
@@ -227,7 +227,7 @@ func (h *hub) openFace(s *stages, a xmppface.Account, extensions []ext.Extension
 	if a.Way == nodes.WayBroker {
 		a.Requests = h.requests
 	}
-	a.Limits = xmppface.Limits{Requests: h.cfg.Limits.Requests, Waiting: h.cfg.Limits.Waiting, Answers: h.cfg.Limits.AnswerBytes, Flooding: h.flooded}
+	a.Limits = xmppface.Limits{Requests: h.cfg.Limits.Requests, Waiting: h.cfg.Limits.Waiting, Answers: h.cfg.Limits.AnswerBytes, Unsent: h.cfg.Limits.Unsent, Flooding: h.flooded}
 	event := "Connection " + string(a.Way)
 	o := xmppface.Options{OnStatus: func(st xmppface.Status) {
 		if a.Way == nodes.WayBroker {

@@ -52,7 +52,7 @@ func (h *hub) accessPart() *ownPart {
 	p.commands = []nodes.Command{
 		{ID: acceptPresence, Kind: nodes.Parametrized, Title: "Accept a presence request", Category: "Access", SortKey: "1", Rights: nodes.Administer, Params: []nodes.Param{who},
 			Description: "Shows somebody on the broker that the hub is online. It gives no rights: those are rules below access in hub.yaml.",
-			Success:     "The request is accepted. Rights are given below access in hub.yaml.", Failure: "The request was not accepted."},
+			Success:     "The request is accepted, which gives no rights: those are rules below access in hub.yaml. \"hub access explain\" tells them.", Failure: "The request was not accepted."},
 		{ID: refusePresence, Kind: nodes.Parametrized, Title: "Refuse a presence request", Category: "Access", SortKey: "2", Rights: nodes.Administer, Params: []nodes.Param{who},
 			Description: "Refuses somebody on the broker the hub's presence, or takes it away. So are further requests, for 30 days.",
 			Success:     "The request is refused.", Failure: "The request was not refused."},
@@ -77,8 +77,7 @@ func (h *hub) accessPart() *ownPart {
 		case h.face(nodes.WayBroker) == nil:
 			return errors.New("this hub has no account on a broker; write one below xmpp in its configuration")
 		}
-		h.decide(bare, command == acceptPresence)
-		return nil
+		return h.decide(bare, command == acceptPresence)
 	}
 	p.query = func(_ context.Context, command string, params nodes.Params, put nodes.Put) error {
 		if command == listRequests {
@@ -90,18 +89,27 @@ func (h *hub) accessPart() *ownPart {
 }
 
 // decide takes note of a decision and tells the broker, at the latest at the next login.
-func (h *hub) decide(bare string, accept bool) {
-	session := h.face(nodes.WayBroker).Session()
+func (h *hub) decide(bare string, accept bool) error {
 	if !accept {
-		h.requests.decide(bare, rejected)
-		if session != nil {
-			session.Refuse(bare)
+		if err := h.requests.decide(bare, rejected); err != nil {
+			return err
 		}
-		return
+		h.refuse(bare)
+		return nil
 	}
-	h.requests.decide(bare, accepted)
-	if session != nil {
+	if err := h.requests.decide(bare, accepted); err != nil {
+		return err
+	}
+	if session := h.face(nodes.WayBroker).Session(); session != nil {
 		session.Accept(bare)
+	}
+	return nil
+}
+
+// refuse refuses somebody on the broker our presence, when we are online.
+func (h *hub) refuse(bare string) {
+	if f := h.face(nodes.WayBroker); f != nil && f.Session() != nil {
+		f.Session().Refuse(bare)
 	}
 }
 

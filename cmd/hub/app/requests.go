@@ -43,15 +43,16 @@ type requests struct {
 	log     *slog.Logger
 	hold    bool // else they are refused at once
 	friend  func(nodes.Caller) bool
-	changed func() // told when there is another one
+	changed func()           // told when there is another one
+	refuse  func(jid string) // tells somebody who waited in vain; it must not block
 	now     func() time.Time
 
 	mu   sync.Mutex
 	list map[string]request // by bare address
 }
 
-func openRequests(shelf nodes.Shelf, log *slog.Logger, hold bool, friend func(nodes.Caller) bool, changed func()) *requests {
-	r := &requests{shelf: shelf, log: log, hold: hold, friend: friend, changed: changed, now: time.Now, list: make(map[string]request)}
+func openRequests(shelf nodes.Shelf, log *slog.Logger, hold bool, friend func(nodes.Caller) bool, changed func(), refuse func(string)) *requests {
+	r := &requests{shelf: shelf, log: log, hold: hold, friend: friend, changed: changed, refuse: refuse, now: time.Now, list: make(map[string]request)}
 	shelf.Range(func(key string, value []byte) bool {
 		var x request
 		if json.Unmarshal(value, &x) == nil && x.JID == key {
@@ -74,7 +75,7 @@ func (r *requests) Hold(who nodes.Caller) bool {
 	case !r.hold:
 		return false
 	}
-	r.put(request{who.JID, r.now(), waiting})
+	r.add(request{who.JID, r.now(), waiting})
 	r.log.Warn("somebody without access asks to see the hub's presence; decide with hub presence", "from", who.JID)
 	r.changed()
 	return true
@@ -109,12 +110,34 @@ func (r *requests) welcome(who nodes.Caller) bool {
 	return r.list[who.JID].Decision == accepted
 }
 
-// decide takes note of a decision, also on a request that is yet to come.
-func (r *requests) decide(jid string, d decision) {
+// decide takes note of a decision, also on a request that is yet to come. It fails when it
+// makes no difference, and when too many were accepted before.
+func (r *requests) decide(jid string, d decision) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.put(request{jid, r.now(), d})
+	if d == rejected && r.friend(nodes.Caller{JID: jid, Full: jid, Way: nodes.WayBroker}) {
+		return fmt.Errorf("%s has access, and so sees the hub; change the rules below access in hub.yaml", jid)
+	}
+	if n, _ := r.count(d); d == accepted && n >= maxRequests && r.list[jid].Decision != accepted {
+		return fmt.Errorf("%d requests are accepted already, and more are not kept; give %s access by a rule in hub.yaml, or refuse somebody", n, jid)
+	}
+	r.add(request{jid, r.now(), d})
 	r.changed()
+	return nil
+}
+
+// count tells how many requests have a decision, and which is the oldest of them. It is
+// called with r locked.
+func (r *requests) count(d decision) (n int, oldest string) {
+	for jid, x := range r.list {
+		if x.Decision != d {
+			continue
+		}
+		if n++; oldest == "" || x.Since.Before(r.list[oldest].Since) {
+			oldest = jid
+		}
+	}
+	return n, oldest
 }
 
 // all lists them: those that wait first, then by time.
@@ -135,31 +158,31 @@ func (r *requests) all() []request {
 	return out
 }
 
+// drop forgets a request. Who waited is refused, else a server asks again at each login. It
+// is called with r locked.
+func (r *requests) drop(x request) {
+	r.remove(x.JID)
+	if x.Decision == waiting {
+		r.log.Info("a request for the hub's presence is refused: nobody has decided", "from", x.JID, "since", x.Since)
+		r.refuse(x.JID)
+	}
+}
+
 // expire drops what has waited, or was refused, for too long. It is called with r locked.
 func (r *requests) expire() {
-	for jid, x := range r.list {
+	for _, x := range r.list {
 		if x.Decision != accepted && r.now().Sub(x.Since) > requestsExpire {
-			r.remove(jid)
+			r.drop(x)
 		}
 	}
 }
 
-// put keeps a request; the oldest with the same decision makes room. It is called with r
+// add keeps a request; the oldest with the same decision makes room. It is called with r
 // locked.
-func (r *requests) put(x request) {
+func (r *requests) add(x request) {
 	r.remove(x.JID)
-	same, oldest := 0, ""
-	for jid, y := range r.list {
-		if y.Decision != x.Decision {
-			continue
-		}
-		if same++; oldest == "" || y.Since.Before(r.list[oldest].Since) {
-			oldest = jid
-		}
-	}
-	if same >= maxRequests {
-		r.remove(oldest)
-		r.log.Warn(fmt.Sprintf("more than %d requests for the hub's presence are %s: the oldest is forgotten", maxRequests, x.Decision), "from", oldest)
+	if n, oldest := r.count(x.Decision); n >= maxRequests {
+		r.drop(r.list[oldest])
 	}
 	b, err := json.Marshal(x)
 	if err != nil {

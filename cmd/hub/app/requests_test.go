@@ -23,11 +23,12 @@ func TestRequests(t *testing.T) {
 	}
 	defer db.Close()
 	now, friends, changes := time.Now(), map[string]bool{}, 0
+	var told []string // who was refused unasked
 	who := func(name string) nodes.Caller {
 		return nodes.Caller{JID: name + "@b", Full: name + "@b/x", Way: nodes.WayBroker}
 	}
 	open := func(hold bool) *requests {
-		r := openRequests(db.Shelf("presence"), slog.New(slog.DiscardHandler), hold, func(c nodes.Caller) bool { return friends[c.JID] }, func() { changes++ })
+		r := openRequests(db.Shelf("presence"), slog.New(slog.DiscardHandler), hold, func(c nodes.Caller) bool { return friends[c.JID] }, func() { changes++ }, func(jid string) { told = append(told, jid) })
 		r.now = func() time.Time { return now }
 		return r
 	}
@@ -47,9 +48,11 @@ func TestRequests(t *testing.T) {
 	if changes != 3 {
 		t.Errorf("told of %d changes, want 3", changes)
 	}
-	r.decide("b@b", accepted)
-	r.decide("c@b", rejected)
-	r.decide("later@b", accepted)
+	for _, x := range []request{{JID: "b@b", Decision: accepted}, {JID: "c@b", Decision: rejected}, {JID: "later@b", Decision: accepted}} {
+		if err := r.decide(x.JID, x.Decision); err != nil {
+			t.Error(err)
+		}
+	}
 	want := "a@b waiting; b@b accepted; c@b refused; later@b accepted; "
 	if got := show(r); strings.Count(got, ";") != 4 || !strings.HasPrefix(got, "a@b waiting") {
 		t.Errorf("got %s, want %s", got, want)
@@ -68,6 +71,9 @@ func TestRequests(t *testing.T) {
 	if got := r.Accepted(); !slices.Equal(got, []string{"a@b", "b@b", "later@b"}) || strings.Contains(show(r), "a@b") {
 		t.Errorf("accepted: %v; left: %s", got, show(r))
 	}
+	if err := r.decide("a@b", rejected); err == nil || !strings.Contains(err.Error(), "rules below access") {
+		t.Errorf("somebody with access is refused: %v", err)
+	}
 
 	for i := range maxRequests + 10 {
 		now = now.Add(time.Second)
@@ -77,9 +83,23 @@ func TestRequests(t *testing.T) {
 	if n := strings.Count(got, "waiting"); n != maxRequests || strings.Contains(got, "p9@b") || !strings.Contains(got, "p10@b") || !r.welcome(who("b")) {
 		t.Errorf("%d wait: %s", n, got)
 	}
+	if got, want := fmt.Sprintf("%s %d", told[0], len(told)), "p0@b 10"; got != want {
+		t.Errorf("those who made room: %s, want %s", got, want)
+	}
 	now = now.Add(requestsExpire + time.Second)
 	if got, want := show(r), "b@b accepted; later@b accepted; "; got != want {
 		t.Errorf("a month later: got %s, want %s", got, want)
+	}
+	if n := len(told); n != maxRequests+10 {
+		t.Errorf("%d are told that they waited in vain", n)
+	}
+	for i := range maxRequests - 2 {
+		if err := r.decide(fmt.Sprintf("q%d@b", i), accepted); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.decide("q@b", accepted); err == nil || !strings.Contains(err.Error(), "accepted already") || r.decide("b@b", accepted) != nil {
+		t.Errorf("one too many: %v", err)
 	}
 	if !open(true).Hold(who("c")) || open(false).Hold(who("d")) {
 		t.Error("refused for more than a month, or held where nobody decides")
@@ -127,8 +147,9 @@ func TestPresenceRequests(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"presence", "accept", "anna@" + p.Domain()}, "Rights are given below access in hub.yaml"},
+		{[]string{"presence", "accept", "anna@" + p.Domain()}, "which gives no rights: those are rules below access"},
 		{[]string{"presence", "refuse", "ben@" + p.Domain()}, "The request is refused"},
+		{[]string{"presence", "refuse", "ops@" + p.Domain()}, "has access, and so sees the hub"},
 		{[]string{"presence", "accept", "nobody"}, `"nobody" is no address`},
 		{[]string{"presence", "accept", "a@b/c"}, "JID"},
 	} {
