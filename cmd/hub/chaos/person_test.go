@@ -103,7 +103,8 @@ type visit struct {
 	values  sensordata.Client
 	changes events.Client
 	control control.Client
-	told    bool // an event
+	told    bool        // of an event
+	last    nodes.Field // of that
 }
 
 func (d *desk) Spaces() []string { return []string{sensordata.NSNFI} }
@@ -174,7 +175,7 @@ func (p *person) visit(ctx context.Context, s *xmppface.Session, d *desk, hub st
 			cancel()
 		}
 		for _, f := range r.Fields {
-			p.hear(v, uint32(f.Value.Double()))
+			p.hear(v, f)
 		}
 	})
 	if err != nil {
@@ -202,14 +203,16 @@ func (p *person) visit(ctx context.Context, s *xmppface.Session, d *desk, hub st
 	stop(ended) // an error: the hub is gone
 }
 
-// hear takes an event. No subscription tells of a change twice, or of an old one.
-func (p *person) hear(v *visit, value uint32) {
+// hear takes an event. No subscription tells of a change twice, or of an old one; but of
+// a value that stays and is flagged otherwise.
+func (p *person) hear(v *visit, f nodes.Field) {
+	value := uint32(f.Value.Double())
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if value < p.newest || v.told && value == p.newest {
-		p.t.Errorf("%s: event %d came after %d", p.site.name, value, p.newest)
+	if again := v.told && value == p.newest; value < p.newest || again && f.QoS == v.last.QoS {
+		p.t.Errorf("%s: event %d of %v, flagged %v, came after %d of %v, flagged %v", p.site.name, value, f.Time, f.QoS, p.newest, v.last.Time, v.last.QoS)
 	}
-	p.heard[value], p.newest, v.told = true, value, true
+	p.heard[value], p.newest, v.told, v.last = true, value, true, f
 }
 
 var asked = func() (refs []nodes.Ref) {
