@@ -89,6 +89,9 @@ func (a *Account) fill() (jid.JID, error) {
 	if a.Limits.Waiting <= 0 {
 		a.Limits.Waiting = peerJobs
 	}
+	if a.Limits.Unsent <= 0 {
+		a.Limits.Unsent = unsentBytes
+	}
 	if a.KeepAlive <= 0 {
 		a.KeepAlive = 4 * time.Minute
 	}

@@ -107,7 +107,7 @@ func (s *Session) peer(bare string) *peer {
 	if len(s.senders.peers) >= maxSenders {
 		now := time.Now()
 		for k, v := range s.senders.peers {
-			if s.pool.forgettable(v, now) {
+			if s.pool.forgettable(v, now) && s.owed(v) == 0 {
 				delete(s.senders.peers, k)
 			}
 		}
@@ -144,18 +144,22 @@ func (s *Session) iq(e *wire.Element) {
 	if who != nil && !s.ours(from) {
 		switch v, why := s.admit(who, time.Now()); v {
 		case turnedAway:
-			s.respond(e, nil, why)
+			s.respondTo(who.peer, e, nil, why)
 			return
 		case ignored:
 			return
 		}
 	}
-	if x == nil || who == nil {
+	if who == nil {
 		s.respond(e, nil, &ext.StanzaError{Type: "cancel", Condition: "service-unavailable"})
 		return
 	}
+	if x == nil {
+		s.respondTo(who.peer, e, nil, &ext.StanzaError{Type: "cancel", Condition: "service-unavailable"})
+		return
+	}
 	if s.st.Congested() {
-		s.respond(e, nil, congested)
+		s.respondTo(who.peer, e, nil, congested)
 		return
 	}
 	var entry *set
@@ -165,7 +169,7 @@ func (s *Session) iq(e *wire.Element) {
 		entry, first, done = s.sets.enter(time.Now(), from, id, payload)
 		switch {
 		case done:
-			s.respond(e, entry.payload, entry.err)
+			s.respondTo(who.peer, e, entry.payload, entry.err)
 			return
 		case !first:
 			return
@@ -187,7 +191,7 @@ func (s *Session) iq(e *wire.Element) {
 			times += s.sets.settle(time.Now(), entry, payload, err)
 		}
 		for range times {
-			s.respond(e, payload, err)
+			s.respondTo(who.peer, e, payload, err)
 		}
 	}
 	if !s.pool.add(&who.queue, len(s.st.Raw()), s.a.Limits.Waiting, false, func() { s.serve(x, r) }) {
@@ -284,8 +288,8 @@ func (s *Session) left(from string) {
 }
 
 // respond sends the answer to an iq; it never waits. An answer for which there is
-// no room becomes an error that says so.
-func (s *Session) respond(e *wire.Element, payload []byte, failure *ext.StanzaError) {
+// no room becomes an error that says so. It returns about how many bytes were queued.
+func (s *Session) respond(e *wire.Element, payload []byte, failure *ext.StanzaError) int {
 	b := append(make([]byte, 0, 192), "<iq"...)
 	if s.from != "" {
 		b = wire.AppendOptional(b, "from", e.Attr("to"))
@@ -294,17 +298,19 @@ func (s *Session) respond(e *wire.Element, payload []byte, failure *ext.StanzaEr
 	b = wire.AppendAttr(b, "id", e.Attr("id"))
 	if failure != nil {
 		b = append(b, " type='error'>"...)
-		s.st.Reply(failure.Append(b), endIQ)
-		return
+		b = failure.Append(b)
+		s.st.Reply(b, endIQ)
+		return len(b)
 	}
 	b = append(b, " type='result'>"...)
 	switch err := s.st.Send(b, payload, endIQ); err {
 	case stream.ErrTooLarge:
-		s.respond(e, nil, &ext.StanzaError{Type: "cancel", Condition: "policy-violation",
+		return s.respond(e, nil, &ext.StanzaError{Type: "cancel", Condition: "policy-violation",
 			Text: "the answer would be larger than 256 KiB: ask for less at a time"})
 	case stream.ErrFull:
-		s.respond(e, nil, congested)
+		return s.respond(e, nil, congested)
 	}
+	return len(b) + len(payload)
 }
 
 var congested = &ext.StanzaError{Type: "wait", Condition: "resource-constraint",

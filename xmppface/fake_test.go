@@ -415,7 +415,7 @@ func TestCongested(t *testing.T) {
 		io.WriteString(server, "<iq type='get' id='1' from='a@b/c'><echo xmlns='"+xmpptest.EchoNS+"'/></iq>")
 		time.Sleep(100 * time.Microsecond)
 	}
-	io.WriteString(server, "<iq type='get' id='last' from='a@b/c'><x xmlns='urn:unknown'/></iq>")
+	io.WriteString(server, "<iq type='get' id='last' from='d@e/f'><x xmlns='urn:unknown'/></iq>")
 	server.SetReadDeadline(time.Now().Add(10 * time.Second))
 	results, refused := 0, 0
 	d := xml.NewDecoder(server)

@@ -2,6 +2,7 @@ package xmppface
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -22,6 +23,10 @@ type Limits struct {
 	// and four times as many at once; 0: any number. Whoever had more waits until that
 	// is made up for.
 	Answers int
+	// Unsent is how many bytes of answers may wait until the connection takes them; 512 KiB
+	// when 0. While there are more, requests are refused, and answers of more than a few
+	// kilobytes become an error that says so.
+	Unsent int
 	// Waiting is how many requests may wait for their turn; 256 when 0.
 	Waiting int
 	// Flooding is told, at most once a minute of each, who asks for more than that. It
@@ -43,6 +48,8 @@ type peer struct {
 	jobs, bytes, slots int
 
 	requests, refusals, answers *rate.Limiter // nil: no limit
+	unsent                      unsent
+	overflowed                  atomic.Bool // an answer was not sent; the reader looks at it
 	// Only the reader uses these.
 	refused, told time.Time // last
 	flooding      bool
@@ -88,11 +95,17 @@ const (
 // admit decides what becomes of a stanza; why words a refusal.
 func (s *Session) admit(who *sender, now time.Time) (v verdict, why *ext.StanzaError) {
 	p, text := who.peer, ""
+	owed := s.owed(p)
 	switch {
+	case owed > s.a.Limits.Unsent:
+		text = s.a.Limits.unsentText()
 	case p.answers != nil && p.answers.TokensAt(now) < 0:
 		text = fmt.Sprintf("you had more than %d bytes of answers a second (limits, answer_bytes, in hub.yaml); try again later", s.a.Limits.Answers)
 	case p.requests != nil && !p.requests.AllowN(now, 1):
 		text = fmt.Sprintf("you ask more than %d requests a second (limits, requests, in hub.yaml); try again later", s.a.Limits.Requests)
+	case p.overflowed.Swap(false):
+		s.flooded(who, now, s.a.Limits.unsentText())
+		return admitted, nil
 	default:
 		if p.flooding && now.Sub(p.refused) > calm {
 			p.flooding = false
@@ -100,16 +113,23 @@ func (s *Session) admit(who *sender, now time.Time) (v verdict, why *ext.StanzaE
 		}
 		return admitted, nil
 	}
-	p.refused = now
-	if !p.flooding && now.Sub(p.told) >= toldAgain {
-		p.told, p.flooding = now, true
-		s.log.Warn("a peer asks for more than its limits allow; what is beyond is refused", "from", who.caller.Full, "limit", text)
-		if s.a.Limits.Flooding != nil {
-			s.a.Limits.Flooding(who.caller)
-		}
-	}
-	if p.refusals != nil && !p.refusals.AllowN(now, 1) {
+	s.flooded(who, now, text)
+	if owed > s.a.Limits.Unsent+refusalBytes || p.refusals != nil && !p.refusals.AllowN(now, 1) {
 		return ignored, nil
 	}
 	return turnedAway, &ext.StanzaError{Type: "wait", Condition: "resource-constraint", Text: text}
+}
+
+// flooded takes note that somebody was refused something.
+func (s *Session) flooded(who *sender, now time.Time, limit string) {
+	p := who.peer
+	p.refused = now
+	if p.flooding || now.Sub(p.told) < toldAgain {
+		return
+	}
+	p.told, p.flooding = now, true
+	s.log.Warn("a peer asks for more than its limits allow; what is beyond is refused", "from", who.caller.Full, "limit", limit)
+	if s.a.Limits.Flooding != nil {
+		s.a.Limits.Flooding(who.caller)
+	}
 }

@@ -78,6 +78,17 @@ func (s *Stream) Queued() int {
 	return len(s.out) + s.writing
 }
 
+// Progress returns how many bytes were queued so far, and how many of these the peer has
+// taken; without [Stream.Measure] those that are written count as taken.
+func (s *Stream) Progress() (queued, taken int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.p.on {
+		return s.p.in, s.p.confirmed
+	}
+	return s.p.in, s.p.in - int64(len(s.out)+s.writing)
+}
+
 // put is called with s locked.
 func (s *Stream) put(limit int, paced bool, parts [][]byte) error {
 	if s.err != nil {

@@ -227,7 +227,7 @@ func (h *hub) openFace(s *stages, a xmppface.Account, extensions []ext.Extension
 	if a.Way == nodes.WayBroker {
 		a.Requests = h.requests
 	}
-	a.Limits = xmppface.Limits{Requests: h.cfg.Limits.Requests, Waiting: h.cfg.Limits.Waiting, Answers: h.cfg.Limits.AnswerBytes, Flooding: h.flooded}
+	a.Limits = xmppface.Limits{Requests: h.cfg.Limits.Requests, Waiting: h.cfg.Limits.Waiting, Answers: h.cfg.Limits.AnswerBytes, Unsent: h.cfg.Limits.Unsent, Flooding: h.flooded}
 	event := "Connection " + string(a.Way)
 	o := xmppface.Options{OnStatus: func(st xmppface.Status) {
 		if a.Way == nodes.WayBroker {

@@ -40,7 +40,7 @@ access:
   - who: [ops@example.org, "@example.net"]
     may: [all]
   - {who: [a@b], may: [see, read], way: local}
-limits: {requests: 50, answer_bytes: 20000, sniffers: 3, queries: 4, readouts: 5, source_subscriptions: 6}
+limits: {requests: 50, answer_bytes: 20000, answers_waiting: 30000, sniffers: 3, queries: 4, readouts: 5, source_subscriptions: 6}
 secrets: {key_file: hub.key}
 clock: {source: clock.example.org, every: 1m}
 log: {level: debug, format: json}
@@ -50,7 +50,7 @@ log: {level: debug, format: json}
 	}
 	if c.Data != filepath.Join(dir, "data") || c.XMPP.Password != "secret" || c.XMPP.Server != "192.0.2.10:5222" ||
 		c.XMPP.TLS != "direct" || len(c.XMPP.Pins) != 1 || !c.XMPP.Insecure || c.XMPP.KeepAlive != 90*time.Second ||
-		c.Limits != (Limits{50, 256, 20000, xmppface.Shares{Subscriptions: 1024, SourceSubscriptions: 6, Sniffers: 3, Queries: 4, Readouts: 5}}) || len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON || *c.Clock != (Clock{"clock.example.org", time.Minute, DefaultClockLimit}) || c.KeyFile != filepath.Join(dir, "hub.key") {
+		c.Limits != (Limits{50, 256, 20000, 30000, xmppface.Shares{Subscriptions: 1024, SourceSubscriptions: 6, Sniffers: 3, Queries: 4, Readouts: 5}}) || len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON || *c.Clock != (Clock{"clock.example.org", time.Minute, DefaultClockLimit}) || c.KeyFile != filepath.Join(dir, "hub.key") {
 		t.Errorf("got %+v", c)
 	}
 	c, err = Parse(filepath.Join(dir, "hub.yaml"), []byte("data: /d\nxmpp: {jid: gw.example.org, component: true, password_file: password, server: \"[::1]:5347\"}"))
@@ -136,7 +136,7 @@ func TestBad(t *testing.T) {
 		{"no limit", "data: /d\nlimits: {requests: 0}", `"0" is no such limit; write requests as a number from 1 to 1000000`},
 		{"a share of more than there is", "data: /d\nlimits: {sniffers: 65}", "write sniffers as a number from 1 to 64"},
 		{"limit", "data: /d\nlimits: {waiting: many}", "write waiting as a number from 1 to 2000"},
-		{"unknown limit", "data: /d\nlimits: {sniffer: 3}", "there are: requests, waiting, answer_bytes, subscriptions, source_subscriptions, sniffers, queries, readouts"},
+		{"unknown limit", "data: /d\nlimits: {sniffer: 3}", "there are: requests, waiting, answer_bytes, answers_waiting, subscriptions, source_subscriptions, sniffers, queries, readouts"},
 		{"clock without broker", "data: /d\nclock: {source: a.b}", "the time is asked for through the broker"},
 		{"clock without source", "data: /d\nclock: {every: 1m}", "source is missing"},
 		{"clock source", "data: /d\nclock: {source: \"a b\"}", `"a b" is no address`},

@@ -15,11 +15,12 @@ type Limits struct {
 	Requests    int // a second
 	Waiting     int // requests that wait for their turn
 	AnswerBytes int // of answers, a second
+	Unsent      int // bytes of answers that wait until the connection takes them
 	Shares      xmppface.Shares
 }
 
 // DefaultLimits are for someone who manages a large plant.
-var DefaultLimits = Limits{Requests: 1000, Waiting: 256, AnswerBytes: 8 << 20, Shares: xmppface.Shares{
+var DefaultLimits = Limits{Requests: 1000, Waiting: 256, AnswerBytes: 8 << 20, Unsent: 512 << 10, Shares: xmppface.Shares{
 	Subscriptions:       events.DefaultMaxEach,
 	SourceSubscriptions: concentrator.MaxSubscriptionsEach,
 	Sniffers:            concentrator.MaxSniffersEach,
@@ -29,7 +30,7 @@ var DefaultLimits = Limits{Requests: 1000, Waiting: 256, AnswerBytes: 8 << 20, S
 
 func (c *Config) limits(v strict.Value) {
 	c.Limits = DefaultLimits
-	f := v.Fields("limits", "requests", "waiting", "answer_bytes", "subscriptions", "source_subscriptions", "sniffers", "queries", "readouts")
+	f := v.Fields("limits", "requests", "waiting", "answer_bytes", "answers_waiting", "subscriptions", "source_subscriptions", "sniffers", "queries", "readouts")
 	for _, x := range []struct {
 		key         string
 		least, most int
@@ -38,6 +39,7 @@ func (c *Config) limits(v strict.Value) {
 		{"requests", 1, 1_000_000, &c.Limits.Requests},
 		{"waiting", 1, 2000, &c.Limits.Waiting},
 		{"answer_bytes", 10_000, 1 << 30, &c.Limits.AnswerBytes},
+		{"answers_waiting", 10_000, 1 << 20, &c.Limits.Unsent},
 		{"subscriptions", 1, events.DefaultMaxAll, &c.Limits.Shares.Subscriptions},
 		{"source_subscriptions", 1, concentrator.MaxSubscriptions, &c.Limits.Shares.SourceSubscriptions},
 		{"sniffers", 1, concentrator.MaxSniffers, &c.Limits.Shares.Sniffers},
