@@ -56,8 +56,8 @@ func TestStatistics(t *testing.T) {
 	}{
 		{"gw", "Requests", 20, 1e6}, {"gw", "Time-outs", 1, 1e6}, {"gw", "Exceptions", 1, 10}, {"gw", "Damaged answers", 0, 0},
 		{"gw", "Bytes sent", 240, 1e9}, {"gw", "Bytes received", 200, 1e9}, {"gw", "Silent units", 1, 1},
-		{"gw", "Response time p50", 0.00001, 0.1}, {"gw", "Utilisation", 0.001, 100}, {"gw", "Planned utilisation", 0.001, 1000}, {"gw", "Scan time", 0, 0.1},
-		{"gw/u", "Requests", 20, 1e6}, {"gw/u", "Time-outs", 0, 0}, {"gw/u", "Exceptions", 1, 10}, {"gw/u", "Response time p99", 0.00001, 0.2},
+		{"gw", "Response time p50", 0.00001, 5}, {"gw", "Utilisation", 0.001, 100}, {"gw", "Planned utilisation", 0.001, 1000}, {"gw", "Scan time", 0, 5},
+		{"gw/u", "Requests", 20, 1e6}, {"gw/u", "Time-outs", 0, 0}, {"gw/u", "Exceptions", 1, 10}, {"gw/u", "Response time p99", 0.00001, 5},
 		{"gw/dead", "Time-outs", 1, 1e6},
 	} {
 		v := value(tt.node, tt.field)
