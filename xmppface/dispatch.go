@@ -62,6 +62,8 @@ const maxSenders = 4096
 type senders struct {
 	byAddress map[string]*sender
 	peers     map[string]*peer
+	flooders  map[string]*peer // by bare address: whose flood was told of, not yet its end
+	calmed    time.Time        // when ends were looked for
 }
 
 type sender struct {
@@ -70,7 +72,7 @@ type sender struct {
 }
 
 func (t *senders) init() {
-	t.byAddress, t.peers = make(map[string]*sender), make(map[string]*peer)
+	t.byAddress, t.peers, t.flooders = make(map[string]*sender), make(map[string]*peer), make(map[string]*peer)
 }
 
 // sender finds who sent a stanza; nil when the address is none.
@@ -195,7 +197,12 @@ func (s *Session) iq(e *wire.Element) {
 		}
 	}
 	if !s.pool.add(&who.queue, len(s.st.Raw()), s.a.Limits.Waiting, false, func() { s.serve(x, r) }) {
-		r.Respond(nil, &ext.StanzaError{Type: "wait", Condition: "resource-constraint", Text: "too many requests at once; try again"})
+		text := "too many requests of all wait for their turn; try again"
+		if s.pool.crowded(who.peer, s.a.Limits.Waiting) {
+			text = "too many requests of yours wait for their turn (limits, waiting, in hub.yaml); try again"
+			s.flooded(who, time.Now(), text)
+		}
+		r.Respond(nil, &ext.StanzaError{Type: "wait", Condition: "resource-constraint", Text: text})
 	}
 }
 

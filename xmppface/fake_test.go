@@ -399,7 +399,7 @@ func TestTooManyRequests(t *testing.T) {
 		}
 		heard.Write(b[:n])
 	}
-	if got := heard.String(); strings.Count(got, "resource-constraint") != 1 || !strings.Contains(got, "type='wait'") {
+	if got := heard.String(); strings.Count(got, "resource-constraint") != 1 || !strings.Contains(got, "type='wait'") || !strings.Contains(got, "(limits, waiting, in hub.yaml)") {
 		t.Errorf("heard %s", got)
 	}
 }

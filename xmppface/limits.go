@@ -52,7 +52,6 @@ type peer struct {
 	overflowed                  atomic.Bool // an answer was not sent; the reader looks at it
 	// Only the reader uses these.
 	refused, told time.Time // last
-	flooding      bool
 }
 
 func (l *Limits) peer() *peer {
@@ -73,7 +72,7 @@ const leastAnswers = 1 << 20
 // forgettable tells whether nothing is lost when a peer is forgotten.
 func (p *peer) forgettable(now time.Time) bool {
 	full := func(l *rate.Limiter) bool { return l == nil || l.TokensAt(now) >= float64(l.Burst()) }
-	return p.jobs == 0 && p.slots == 0 && full(p.requests) && full(p.answers)
+	return p.jobs == 0 && p.slots == 0 && now.Sub(p.told) >= toldAgain && full(p.requests) && full(p.answers)
 }
 
 // answered takes note of an answer. Safe for concurrent use.
@@ -94,6 +93,7 @@ const (
 
 // admit decides what becomes of a stanza; why words a refusal.
 func (s *Session) admit(who *sender, now time.Time) (v verdict, why *ext.StanzaError) {
+	s.calm(now)
 	p, text := who.peer, ""
 	owed := s.owed(p)
 	switch {
@@ -107,10 +107,6 @@ func (s *Session) admit(who *sender, now time.Time) (v verdict, why *ext.StanzaE
 		s.flooded(who, now, s.a.Limits.unsentText())
 		return admitted, nil
 	default:
-		if p.flooding && now.Sub(p.refused) > calm {
-			p.flooding = false
-			s.log.Info("a peer keeps to its limits again", "from", who.caller.JID)
-		}
 		return admitted, nil
 	}
 	s.flooded(who, now, text)
@@ -120,14 +116,30 @@ func (s *Session) admit(who *sender, now time.Time) (v verdict, why *ext.StanzaE
 	return turnedAway, &ext.StanzaError{Type: "wait", Condition: "resource-constraint", Text: text}
 }
 
+// calm tells of those who keep to their limits again, whether they ask or have gone.
+func (s *Session) calm(now time.Time) {
+	t := &s.senders
+	if len(t.flooders) == 0 || now.Sub(t.calmed) < time.Second {
+		return
+	}
+	t.calmed = now
+	for jid, p := range t.flooders {
+		if now.Sub(p.refused) > calm {
+			delete(t.flooders, jid)
+			s.log.Info("a peer keeps to its limits again", "from", jid)
+		}
+	}
+}
+
 // flooded takes note that somebody was refused something.
 func (s *Session) flooded(who *sender, now time.Time, limit string) {
 	p := who.peer
 	p.refused = now
-	if p.flooding || now.Sub(p.told) < toldAgain {
+	if s.senders.flooders[who.caller.JID] != nil || now.Sub(p.told) < toldAgain {
 		return
 	}
-	p.told, p.flooding = now, true
+	p.told = now
+	s.senders.flooders[who.caller.JID] = p
 	s.log.Warn("a peer asks for more than its limits allow; what is beyond is refused", "from", who.caller.Full, "limit", limit)
 	if s.a.Limits.Flooding != nil {
 		s.a.Limits.Flooding(who.caller)

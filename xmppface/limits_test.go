@@ -64,6 +64,9 @@ func TestAdmit(t *testing.T) {
 	if v, _ := s.admit(b, now); v != admitted {
 		t.Error("refused when no more than allowed was answered")
 	}
+	if n := strings.Count(log.String(), "keeps to"); n != 2 || len(s.senders.flooders) != 0 {
+		t.Errorf("the end of the flood of somebody who has gone is told, too: %d ends, %v left", n, s.senders.flooders)
+	}
 	b.peer.answered(now, 2000)
 	if v, why := s.admit(b, now.Add(time.Second)); v != turnedAway || !strings.Contains(why.Text, "answer_bytes") {
 		t.Errorf("with too many answers: %v, %+v", v, why)

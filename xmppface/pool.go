@@ -15,6 +15,7 @@ const (
 	peerSlots = 16        // handlers of one peer at the same time
 	peerJobs  = 256       // jobs of one peer that wait, by default
 	peerBytes = 512 << 10 // size of the stanzas of one peer that wait
+	ordinary  = 64 << 10  // more than most stanzas have
 )
 
 // pool runs jobs: those of one queue one after the other, those of different
@@ -124,6 +125,14 @@ func (p *pool) idle(q *queue) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !q.active
+}
+
+// crowded tells whether so many jobs of a peer wait, or so large ones, that he has no room
+// for more.
+func (p *pool) crowded(x *peer, most int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return x.jobs >= most || x.jobs > 0 && x.bytes+ordinary > peerBytes
 }
 
 // forgettable tells whether a peer has nothing to do and nothing to make up for.
