@@ -178,6 +178,10 @@ func TestPresenceRequests(t *testing.T) {
 		t.Errorf("he waits still: %s", out)
 	}
 
+	if err := people["carl"].nodes.Query(t.Context(), nodes.Ref{Source: ownSource, ID: "access"}, auditQuery, nil, func(nodes.Finding) error { return nil }); err == nil {
+		t.Error("who may only see reads the audit")
+	}
+
 	// What was decided holds after a restart, also what the hub did not come to say.
 	p.Stop()
 	soon(t, "the hub off line", func() bool { out, _ := d.cli("show"); return strings.Contains(out, "is not online") })
