@@ -186,12 +186,14 @@ func (l *loud) Query(ctx context.Context, node, command string, p nodes.Params, 
 }
 
 // rolesHub runs a whole hub with two branches of machines, "in" and "out".
-func rolesHub(t *testing.T) *hub {
+func rolesHub(t *testing.T) *hub { return limitedHub(t, config.Limits{}) }
+
+func limitedHub(t *testing.T, limits config.Limits) *hub {
 	t.Helper()
 	ready := make(chan *hub)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	cfg := &config.Config{Data: t.TempDir(), Local: config.Local{Listen: "127.0.0.1:0"}}
+	cfg := &config.Config{Data: t.TempDir(), Local: config.Local{Listen: "127.0.0.1:0"}, Limits: limits}
 	go func() {
 		ended <- runHub(ctx, cfg, slog.New(slog.DiscardHandler), []adapters.Factory{loudMachines()}, func(h *hub) (func(), error) {
 			if err := h.waitLocal(ctx); err != nil {
@@ -275,7 +277,15 @@ func join(t *testing.T, h *hub, name string) *visitor {
 		t.Fatal(err)
 	}
 	p := &visitor{name: name, hub: s.Self()}
-	p.Session, err = xmppface.Dial(t.Context(), xmppface.Account{JID: name + "@" + h.local.Domain(), Password: "secret", Server: h.owner.Address,
+	p.dial(t, h)
+	return p
+}
+
+// dial opens a session that runs until the test ends.
+func (p *visitor) dial(t *testing.T, h *hub) {
+	t.Helper()
+	var err error
+	p.Session, err = xmppface.Dial(t.Context(), xmppface.Account{JID: p.name + "@" + h.local.Domain(), Password: "secret", Server: h.owner.Address,
 		CAFile: filepath.Join(h.db.Dir(), "local.pem"), Log: slog.New(slog.DiscardHandler)}, p)
 	if err != nil {
 		t.Fatal(err)
@@ -284,7 +294,6 @@ func join(t *testing.T, h *hub, name string) *visitor {
 	ended := make(chan struct{})
 	go func() { defer close(ended); p.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	return p
 }
 
 // ask returns the answer, or the condition of the error with what it says.
