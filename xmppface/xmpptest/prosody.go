@@ -1,6 +1,8 @@
 package xmpptest
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -144,15 +146,19 @@ func Missing(t testing.TB, what string) {
 	t.Skip(what)
 }
 
-// FreeAddr returns an address of 127.0.0.1 on which nobody listens now.
+// FreeAddr returns an address of 127.0.0.1 on which nobody listens now. It is not of the
+// ports that systems give to connections that go out, or one of those could have taken it
+// when a server is started again.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 16000+rand.IntN(16000))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port of 127.0.0.1 is free")
+	return ""
 }
 
 // Addr is where clients connect.
