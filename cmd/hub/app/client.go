@@ -401,6 +401,9 @@ func plain(err error) error {
 		if errors.As(err, &e) && len(e.Fields) > 0 {
 			return err
 		}
+		if s.Text == "no data source "+nodes.DefaultSource {
+			return errors.New("this hub shows you no nodes: your address has no rights to any. Who runs it gives them under \"access\" in its configuration")
+		}
 		return errors.New(s.Text)
 	}
 	return err
