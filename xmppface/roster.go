@@ -231,7 +231,7 @@ func (s *Session) asked(who nodes.Caller) {
 		s.accept(who.JID)
 	case s.a.Requests != nil && s.a.Requests.Hold(who): // it waits for a decision
 	default:
-		s.log.Info("presence refused: no access", "to", who.JID)
+		s.strangers.Do(func() { s.log.Info("presence refused: no access", "to", who.JID) })
 		s.Refuse(who.JID)
 	}
 }

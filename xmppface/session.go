@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/fieldhub/hub/nodes"
 	"github.com/fieldhub/hub/xmppface/ext"
 	"github.com/fieldhub/hub/xmppface/stream"
@@ -18,24 +20,26 @@ import (
 )
 
 // Session is from login until the connection drops; that of a [Face] lives on over
-// another connection, when its server lets it. It implements ext.Link. Its methods are safe for concurrent use.
+// another connection, when its server lets it. It implements ext.Link. Its methods are safe
+// for concurrent use.
 type Session struct {
 	a    Account
 	self jid.JID // as configured
 	binding
-	stay   *staying // nil: the session ends with its connection
-	bare   string   // our own address
-	domain string
-	markID string // of the request that measures the server's pace
-	from   string // what our stanzas say; empty where the server does it
-	st     *stream.Stream
-	routes *routes
-	pool   *pool
-	own    bool // the pool is ours
-	log    *slog.Logger
-	server string // host:port, for messages
-	lost   sync.Once
-	absurd sync.Once
+	stay      *staying // nil: the session ends with its connection
+	bare      string   // our own address
+	domain    string
+	markID    string // of the request that measures the server's pace
+	from      string // what our stanzas say; empty where the server does it
+	st        *stream.Stream
+	routes    *routes
+	pool      *pool
+	own       bool // the pool is ours
+	log       *slog.Logger
+	server    string         // host:port, for messages
+	strangers rate.Sometimes // logs whose presence was refused
+	lost      sync.Once
+	absurd    sync.Once
 
 	asks    asks
 	sets    sets
@@ -119,6 +123,7 @@ func newSession(a Account, c *stream.Conn, b binding, r *routes, p *pool) (*Sess
 	s.sets.init()
 	s.roster.init()
 	s.senders.init()
+	s.strangers = rate.Sometimes{First: 10, Interval: time.Minute}
 	return s, nil
 }
 

@@ -54,6 +54,7 @@ type hub struct {
 	own         *tree.Tree // the source in which the hub shows itself
 	parts       []*ownPart
 	connections *ownPart                 // one of them
+	asking      *ownPart                 // one of them: who asks for access
 	compared    *synchronization.Monitor // of the clock; nil: with none
 	facing      sync.Mutex               // over faces, while they are being opened
 }
@@ -119,7 +120,7 @@ func (h *hub) start(ctx context.Context, s *stages) error {
 	s.start("tree", h.tree.Run)
 	h.audit = openAudit(h.db.Shelf("audit"), h.log)
 	h.requests = openRequests(h.db.Shelf("presence"), h.log, h.cfg.XMPP != nil && !h.cfg.XMPP.RefuseRequests,
-		func(who nodes.Caller) bool { return h.cat.Friend(who) }, h.parts[len(h.parts)-1].changed, h.refuse)
+		func(who nodes.Caller) bool { return h.cat.Friend(who) }, h.asking.changed, h.refuse)
 	hubPassword, err := h.openLocal(ctx)
 	if err != nil {
 		return err

@@ -47,8 +47,8 @@ func (p *ownPart) changed() {
 
 // makeParts makes the sides of the hub that can be read and commanded.
 func (h *hub) makeParts() {
-	h.connections = h.connectionsPart()
-	h.parts = []*ownPart{h.processPart(), h.storagePart(), h.connections, h.clockPart(), h.accessPart()}
+	h.connections, h.asking = h.connectionsPart(), h.accessPart()
+	h.parts = []*ownPart{h.processPart(), h.storagePart(), h.connections, h.clockPart(), h.asking}
 }
 
 // ownCommands are the commands of all parts, which the root has too, but for queries.

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/fieldhub/hub/nodes"
 )
 
@@ -46,13 +48,16 @@ type requests struct {
 	changed func()           // told when there is another one
 	refuse  func(jid string) // tells somebody who waited in vain; it must not block
 	now     func() time.Time
+	// What is logged of each kind: who has many addresses cannot fill the log.
+	asked, dropped rate.Sometimes
 
 	mu   sync.Mutex
 	list map[string]request // by bare address
 }
 
 func openRequests(shelf nodes.Shelf, log *slog.Logger, hold bool, friend func(nodes.Caller) bool, changed func(), refuse func(string)) *requests {
-	r := &requests{shelf: shelf, log: log, hold: hold, friend: friend, changed: changed, refuse: refuse, now: time.Now, list: make(map[string]request)}
+	r := &requests{shelf: shelf, log: log, hold: hold, friend: friend, changed: changed, refuse: refuse, now: time.Now, list: make(map[string]request),
+		asked: rate.Sometimes{First: 10, Interval: time.Minute}, dropped: rate.Sometimes{First: 10, Interval: time.Minute}}
 	shelf.Range(func(key string, value []byte) bool {
 		var x request
 		if json.Unmarshal(value, &x) == nil && x.JID == key {
@@ -76,7 +81,9 @@ func (r *requests) Hold(who nodes.Caller) bool {
 		return false
 	}
 	r.add(request{who.JID, r.now(), waiting})
-	r.log.Warn("somebody without access asks to see the hub's presence; decide with hub presence", "from", who.JID)
+	r.asked.Do(func() {
+		r.log.Warn("somebody without access asks to see the hub's presence; decide with hub presence", "from", who.JID)
+	})
 	r.changed()
 	return true
 }
@@ -163,7 +170,9 @@ func (r *requests) all() []request {
 func (r *requests) drop(x request) {
 	r.remove(x.JID)
 	if x.Decision == waiting {
-		r.log.Info("a request for the hub's presence is refused: nobody has decided", "from", x.JID, "since", x.Since)
+		r.dropped.Do(func() {
+			r.log.Info("a request for the hub's presence is refused: nobody has decided", "from", x.JID, "since", x.Since)
+		})
 		r.refuse(x.JID)
 	}
 }
