@@ -28,6 +28,9 @@ type Account struct {
 	// them is what makes a server trusted: its certificate's authority, name and dates
 	// are not looked at.
 	Pins []string
+	// Bound makes only logins that are bound to the TLS connection (SCRAM-PLUS): nobody
+	// in between can pass them on, whatever certificate he has.
+	Bound bool
 	// Insecure accepts any certificate, so that anybody in between can read and change
 	// all. It is for benches; each connect logs a warning.
 	Insecure bool
@@ -105,7 +108,7 @@ func (a *Account) fill() (jid.JID, error) {
 		a.now = time.Now
 	}
 	if a.channel == nil {
-		a.channel = &channel{}
+		a.channel = &channel{must: a.Bound}
 	}
 	return j.Bare(), nil
 }

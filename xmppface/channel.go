@@ -95,6 +95,7 @@ func bindings() xmpp.StreamFeature {
 // channel is what was learnt of channel binding with the server of an account, for as
 // long as the program runs. Safe for concurrent use.
 type channel struct {
+	must  bool // logins that are not bound are not made; set once
 	mu    sync.Mutex
 	bound bool // a login was bound
 	last  bool // the last one was
@@ -125,11 +126,12 @@ func (s *Session) Bound() bool {
 }
 
 // failed notes a bound login that failed for its binding, and tells whether to go on
-// without. It is not when one was ever bound: who stands between could ask for that.
+// without. It is not when one was ever bound, or has to be: who stands between could ask
+// for that.
 func (c *channel) failed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.bound || c.off {
+	if c.bound || c.off || c.must {
 		return false
 	}
 	c.off = true

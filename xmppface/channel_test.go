@@ -117,6 +117,10 @@ func TestBinding(t *testing.T) {
 		{"cut from the offer", "SCRAM-SHA-256", "", false, &channel{}, []login{{"SCRAM-SHA-256", "y"}}, ""},
 		{"refused at first", all, "", true, &channel{}, []login{{"SCRAM-SHA-256-PLUS", "p=tls-exporter"}, {"SCRAM-SHA-256", "n"}}, ""},
 		{"refused after it worked", all, "", true, &channel{bound: true}, []login{{"SCRAM-SHA-256-PLUS", "p=tls-exporter"}}, Unbound},
+		{"required", all, "", false, &channel{must: true}, []login{{"SCRAM-SHA-256-PLUS", "p=tls-exporter"}}, ""},
+		{"required and refused", all, "", true, &channel{must: true}, []login{{"SCRAM-SHA-256-PLUS", "p=tls-exporter"}}, Unbound},
+		{"required and not offered", "SCRAM-SHA-256", "", false, &channel{must: true}, nil, Unbound},
+		{"required and ours is not listed", all, listed("tls-unique"), false, &channel{must: true}, nil, Unbound},
 		{"cut after it was refused", "SCRAM-SHA-256", "", false, &channel{off: true}, []login{{"SCRAM-SHA-256", "n"}}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

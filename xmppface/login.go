@@ -53,6 +53,10 @@ func login(user, password string, ch *channel) xmpp.StreamFeature {
 				return 0, nil, &Failure{Kind: NoMechanism,
 					Text: "the server offers no way to log in that does not show it the password: it must offer SCRAM-SHA-256 or SCRAM-SHA-1, but has " + strings.Join(offered, " ")}
 			}
+			if ch.must && !strings.HasSuffix(name, "-PLUS") {
+				return 0, nil, &Failure{Kind: Unbound, Text: "channel_binding is required, and the server offers no login that is bound to our TLS connection: it has " +
+					strings.Join(offered, " ") + ". Prosody 0.12 has it with TLS 1.2 only, ejabberd 23.01, too; if it had it before, somebody may be in between"}
+			}
 			client := sasl.NewClient(m, sasl.TLSState(st), sasl.RemoteMechanisms(offered...),
 				sasl.Credentials(func() ([]byte, []byte, []byte) { return []byte(user), []byte(password), nil }))
 			if err := authenticate(s, name, m.Name, client); err != nil {

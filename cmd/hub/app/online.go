@@ -13,7 +13,7 @@ import (
 // account is how the hub logs in at its broker.
 func account(x *config.XMPP) xmppface.Account {
 	return xmppface.Account{JID: x.JID, Password: x.Password, Server: x.Server, CAFile: x.CAFile,
-		TLS: x.TLS, Pins: x.Pins, Insecure: x.Insecure, Component: x.Component, KeepAlive: x.KeepAlive, Way: nodes.WayBroker}
+		TLS: x.TLS, Pins: x.Pins, Bound: x.Bound, Insecure: x.Insecure, Component: x.Component, KeepAlive: x.KeepAlive, Way: nodes.WayBroker}
 }
 
 // online logs in at the broker once, as another resource than the daemon's, and returns

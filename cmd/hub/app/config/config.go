@@ -43,6 +43,7 @@ type XMPP struct {
 	TLS          xmppface.TLS
 	CAFile       string   // empty: the system's authorities
 	Pins         []string // keys of the server that are trusted in place of authorities
+	Bound        bool     // only logins that are bound to the TLS connection
 	Insecure     bool     // any certificate is accepted: for benches only
 	// Component is for a component of the server: JID is its domain, Password its secret.
 	Component bool
@@ -130,7 +131,7 @@ func (c *Config) path(p string) string {
 }
 
 func (c *Config) xmpp(v strict.Value) *XMPP {
-	f := v.Fields("xmpp", "jid", "password_file", "server", "ca_file", "tls", "pins", "insecure", "component", "keep_alive", "create", "requests")
+	f := v.Fields("xmpp", "jid", "password_file", "server", "ca_file", "tls", "pins", "channel_binding", "insecure", "component", "keep_alive", "create", "requests")
 	x := &XMPP{}
 	if v, ok := f["component"]; ok {
 		x.Component = flag(v, "component")
@@ -170,6 +171,16 @@ func (c *Config) xmpp(v strict.Value) *XMPP {
 			p.Problem("%v", err)
 		}
 		x.Pins = append(x.Pins, s)
+	}
+	if b, ok := f["channel_binding"]; ok {
+		if s := b.Text("channel_binding"); s != "require" && s != "prefer" {
+			b.Problem("unknown %q; write channel_binding as require, or as prefer, which it is by itself", s)
+		} else {
+			x.Bound = s == "require"
+		}
+		if x.Bound && x.Component {
+			b.Problem("a component logs in without it; leave channel_binding out")
+		}
 	}
 	if i, ok := f["insecure"]; ok {
 		x.Insecure = flag(i, "insecure")

@@ -33,6 +33,7 @@ xmpp:
   ca_file: ca.pem
   tls: direct
   pins: [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]
+  channel_binding: require
   insecure: true
   keep_alive: 90s
 local: {listen: "127.0.0.1:0"}
@@ -49,7 +50,7 @@ log: {level: debug, format: json}
 		t.Fatal(err)
 	}
 	if c.Data != filepath.Join(dir, "data") || c.XMPP.Password != "secret" || c.XMPP.Server != "192.0.2.10:5222" ||
-		c.XMPP.TLS != "direct" || len(c.XMPP.Pins) != 1 || !c.XMPP.Insecure || c.XMPP.KeepAlive != 90*time.Second ||
+		c.XMPP.TLS != "direct" || len(c.XMPP.Pins) != 1 || !c.XMPP.Insecure || !c.XMPP.Bound || c.XMPP.KeepAlive != 90*time.Second ||
 		c.Limits != (Limits{50, 256, 20000, 30000, xmppface.Shares{Subscriptions: 1024, SourceSubscriptions: 6, Sniffers: 3, Queries: 4, Readouts: 5}}) || len(c.Access) != 2 || c.Access[0].May != nodes.AllRights || c.Access[1].May != nodes.See|nodes.Read || c.Access[1].Way != nodes.WayLocal || !c.Log.JSON || *c.Clock != (Clock{"clock.example.org", time.Minute, DefaultClockLimit}) || c.KeyFile != filepath.Join(dir, "hub.key") {
 		t.Errorf("got %+v", c)
 	}
@@ -132,6 +133,8 @@ func TestBad(t *testing.T) {
 		{"nobody at all", "data: /d\naccess:\n  - {who: [], may: [all]}", ":3:5: a rule without who"},
 		{"empty rights", "data: /d\naccess:\n  - {who: [a@b], may: []}", "a rule without may"},
 		{"unknown way", "data: /d\naccess:\n  - {who: [a@b], may: [all], way: tcp}", "unknown way"},
+		{"channel binding", "data: /d\nxmpp: {jid: a@b, password_file: password, channel_binding: maybe}", `unknown "maybe"; write channel_binding as require`},
+		{"channel binding of a component", "data: /d\nxmpp: {jid: a.b, component: true, server: \"127.0.0.1:5347\", password_file: password, channel_binding: require}", "leave channel_binding out"},
 		{"requests", "data: /d\nxmpp: {jid: a@b, password_file: password, requests: accept}", `unknown "accept"; write requests as hold`},
 		{"no limit", "data: /d\nlimits: {requests: 0}", `"0" is no such limit; write requests as a number from 1 to 1000000`},
 		{"a share of more than there is", "data: /d\nlimits: {sniffers: 65}", "write sniffers as a number from 1 to 64"},
