@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -116,9 +116,11 @@ var operations = map[string]func(ctx context.Context, c *concentrator.Client) (g
 	},
 	"EditAll": func(ctx context.Context, c *concentrator.Client) (any, bool, error) {
 		both := []nodes.Ref{tank, pump}
-		err := c.EditAll(ctx, both, nodes.Edit{Params: nodes.Params{"MaxHole": nodes.Int32(4)}})
-		got, e := c.EditForm(ctx, both)
-		return got.Values, got.Values["MaxHole"] == nodes.Int32(4), errors.Join(err, e)
+		before, e1 := c.EditForm(ctx, both)
+		e2 := c.EditAll(ctx, both, nodes.Edit{Params: nodes.Params{"MaxHole": nodes.Int32(4)}})
+		got, e3 := c.EditForm(ctx, both)
+		e4 := c.EditAll(ctx, both, nodes.Edit{Params: nodes.Params{"MaxHole": {}}})
+		return got.Values, before.Values["MaxHole"] != nodes.Int32(4) && got.Values["MaxHole"] == nodes.Int32(4), errors.Join(e1, e2, e3, e4)
 	},
 	"Move": func(ctx context.Context, c *concentrator.Client) (any, bool, error) {
 		var made []nodes.Ref
@@ -193,34 +195,44 @@ var operations = map[string]func(ctx context.Context, c *concentrator.Client) (g
 		return got, len(got) > 0 && time.Until(l.Expires()) > 0, errors.Join(err, l.Close(ctx))
 	},
 	"Subscribe": func(ctx context.Context, c *concentrator.Client) (any, bool, error) {
-		var mu sync.Mutex
-		var got []string
-		told := make(chan struct{}, 100)
-		err := c.Subscribe(ctx, concentrator.Subscription{TTL: time.Minute}, func(e nodes.Event) {
-			mu.Lock()
-			defer mu.Unlock()
-			if strings.HasPrefix(e.Info.Ref.ID, "told") || strings.HasPrefix(e.OldID, "told") {
-				got = append(got, fmt.Sprint(e.Kind))
-				told <- struct{}{}
-			}
-		})
+		told, err := follow(ctx, c)
 		_, e1 := c.Create(ctx, nodes.NewNode{Parent: nodes.In(nodes.RootID), Type: "folder", ID: "told", Name: "told"})
 		_, e2 := c.Edit(ctx, nodes.In("told"), nodes.Edit{ID: "told again"})
 		e3 := c.Destroy(ctx, nodes.In("told again"))
-		for range 3 {
-			select {
-			case <-told:
-			case <-ctx.Done():
-				return got, false, ctx.Err()
-			}
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		return got, len(got) == 3, errors.Join(err, e1, e2, e3)
+		got, e4 := told(3)
+		return got, slices.Equal(got, []nodes.EventKind{nodes.NodeAdded, nodes.NodeUpdated, nodes.NodeRemoved}),
+			errors.Join(err, e1, e2, e3, e4, c.Unsubscribe(ctx, nodes.DefaultSource))
 	},
 	"Unsubscribe": func(ctx context.Context, c *concentrator.Client) (any, bool, error) {
-		return nil, true, c.Unsubscribe(ctx, nodes.DefaultSource)
+		told, err := follow(ctx, c)
+		e1 := c.Unsubscribe(ctx, nodes.DefaultSource, nodes.NodeAdded, nodes.NodeUpdated)
+		_, e2 := c.Create(ctx, nodes.NewNode{Parent: nodes.In(nodes.RootID), Type: "folder", ID: "told", Name: "told"})
+		e3 := c.Destroy(ctx, nodes.In("told"))
+		got, e4 := told(1)
+		return got, slices.Equal(got, []nodes.EventKind{nodes.NodeRemoved}), errors.Join(err, e1, e2, e3, e4, c.Unsubscribe(ctx, nodes.DefaultSource))
 	},
+}
+
+// follow subscribes to the events of the nodes that begin with "told". What it returns waits
+// for so many of them.
+func follow(ctx context.Context, c *concentrator.Client) (told func(n int) ([]nodes.EventKind, error), err error) {
+	events := make(chan nodes.EventKind, 100)
+	err = c.Subscribe(ctx, concentrator.Subscription{TTL: time.Minute}, func(e nodes.Event) {
+		if strings.HasPrefix(e.Info.Ref.ID, "told") || strings.HasPrefix(e.OldID, "told") {
+			events <- e.Kind
+		}
+	})
+	return func(n int) (got []nodes.EventKind, err error) {
+		for len(got) < n {
+			select {
+			case kind := <-events:
+				got = append(got, kind)
+			case <-ctx.Done():
+				return got, ctx.Err()
+			}
+		}
+		return got, nil
+	}, err
 }
 
 var tank, pump = nodes.In("plant/tank"), nodes.In("plant/pump")
@@ -266,7 +278,8 @@ func TestOperations(t *testing.T) {
 			ops.meet(t, "gateway@"+p.Domain())
 			ops.readsTank(t)
 			for i, space := range []string{concentrator.NSNFI, concentrator.NSNF, concentrator.NSIEEE} {
-				for name, op := range operations {
+				for _, name := range slices.Sorted(maps.Keys(operations)) {
+					op := operations[name]
 					t.Run(space+" "+name, func(t *testing.T) {
 						ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 						defer cancel()
